@@ -1,0 +1,117 @@
+//! The nightly report. The schedule's event names the day; one message per organization folds it. Both steps can be
+//! repeated at will: the same day gives the same report under the same key.
+
+use aws::batch::{self, Outcome};
+use aws::queue::Queue;
+use aws::store::Store;
+use aws::store::StoreError;
+use aws::store::keys::DAY_SHARDS;
+use aws::{ConfigError, HandlerError, Platform};
+use chrono::{DateTime, NaiveDate, Utc};
+use domain::id::OrganizationId;
+use domain::message::ReportMessage;
+use domain::report::DayReport;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Organizations read at a time.
+const PAGE: i32 = 100;
+
+/// What the function works with.
+#[derive(Debug, Clone)]
+pub struct Deps {
+    /// The table.
+    pub store: Store,
+    report_queue: Queue,
+}
+
+/// The schedule's event.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+enum Nightly {
+    Nightly {
+        /// The day to fold; told when a person repeats a day.
+        day: Option<NaiveDate>,
+        /// When the schedule fell due: the day before it is folded.
+        scheduled_time: Option<DateTime<Utc>>,
+    },
+}
+
+impl Deps {
+    /// From the platform and the function's variables: `TABLE_NAME`, `REPORT_QUEUE_URL`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable that is missing.
+    pub fn new(platform: &Platform, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let report_queue = Queue::new(platform, lookup, "REPORT_QUEUE_URL")?;
+        Ok(Self { store: Store::new(platform, lookup)?, report_queue })
+    }
+}
+
+/// Handles the schedule's event (fan out) or a batch of `report.day.v1` (fold).
+///
+/// # Errors
+/// [`HandlerError`] when the event is neither, or an organization could not be sent.
+pub async fn handle(deps: &Deps, event: Value) -> Result<Value, HandlerError> {
+    if event.get("Records").is_some() {
+        return batch::run(event, async |message| {
+            let ReportMessage::DayV1 { organization, day } = message;
+            match fold(deps, &organization, day).await {
+                Ok(()) => Outcome::Done,
+                Err(error) => Outcome::Retry(error.to_string()),
+            }
+        })
+        .await;
+    }
+    let event: Nightly = serde_json::from_value(event).map_err(|error| HandlerError::event(&error))?;
+    let day = day_of(&event)?;
+    fan_out(deps, day).await
+}
+
+fn day_of(event: &Nightly) -> Result<NaiveDate, HandlerError> {
+    let Nightly::Nightly { day, scheduled_time } = event;
+    let before = scheduled_time.and_then(|at| at.date_naive().pred_opt());
+    day.or(before).ok_or_else(|| HandlerError::event(&"neither day nor scheduled_time is given"))
+}
+
+/// Sends one message per organization, page by page. A page that is not taken fails the run, which may be repeated.
+async fn fan_out(deps: &Deps, day: NaiveDate) -> Result<Value, HandlerError> {
+    let (mut organizations, mut after) = (0_usize, None);
+    loop {
+        let page = deps.store.list_organizations(after.as_ref(), PAGE).await;
+        let page = page.map_err(|error| HandlerError::failed(&error))?;
+        let message =
+            |organization: &OrganizationId| ReportMessage::DayV1 { organization: organization.clone(), day };
+        let messages: Vec<ReportMessage> = page.iter().map(message).collect();
+        let taken = deps.report_queue.send_all(&messages).await;
+        let taken = taken.map_err(|error| HandlerError::failed(&error))?;
+        if taken < messages.len() {
+            return Err(HandlerError::event(&"the queue did not take every message; run the day again"));
+        }
+        organizations = organizations.saturating_add(taken);
+        tracing::info!(%day, organizations, "sent");
+        after = page.last().cloned();
+        if after.is_none() {
+            return Ok(json!({"day": day, "organizations": organizations}));
+        }
+    }
+}
+
+/// Folds one organization's day, a page of lines at a time: memory does not grow with the day.
+async fn fold(deps: &Deps, organization: &OrganizationId, day: NaiveDate) -> Result<(), StoreError> {
+    let mut report = DayReport::new(day);
+    for shard in 0..DAY_SHARDS {
+        let mut after = None;
+        loop {
+            let (lines, next) = deps.store.list_day_lines(organization, day, shard, after).await?;
+            for line in &lines {
+                report.add(line).map_err(|error| StoreError::Corrupt { detail: error.to_string() })?;
+            }
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    deps.store.commit_report(organization, &report).await
+}

@@ -1,0 +1,71 @@
+//! Delivers rewards: claim under a lease, deliver with the reward's id, complete under the claim's fence.
+//!
+//! In this engine a delivery is that the reward's amount becomes available in the participant's balance, which the
+//! completing write itself does, and that `reward.fulfilled.v1` is sent. It is sent before the completion: a crash in
+//! between sends it again under the same id, and never loses it.
+
+use aws::batch::{self, Outcome};
+use aws::queue::Queue;
+use aws::store::{Claim, Completion, Store};
+use aws::{Clock, ConfigError, HandlerError, Platform};
+use domain::id::{OrganizationId, RewardId};
+use domain::message::{EventMessage, FulfillMessage};
+use serde_json::Value;
+
+/// What the function works with.
+#[derive(Debug, Clone)]
+pub struct Deps {
+    /// The table.
+    pub store: Store,
+    events_queue: Queue,
+    clock: Clock,
+}
+
+impl Deps {
+    /// From the platform and the function's variables: `TABLE_NAME`, `EVENTS_QUEUE_URL`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable that is missing.
+    pub fn new(platform: &Platform, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            store: Store::new(platform, lookup)?,
+            events_queue: Queue::new(platform, lookup, "EVENTS_QUEUE_URL")?,
+            clock: platform.clock.clone(),
+        })
+    }
+}
+
+/// Handles a batch of `reward.due.v1`.
+///
+/// # Errors
+/// [`HandlerError`] when the event is not one of SQS.
+pub async fn handle(deps: &Deps, event: Value) -> Result<Value, HandlerError> {
+    batch::run(event, async |message| {
+        let FulfillMessage::RewardDueV1 { organization, reward } = message;
+        fulfill(deps, &organization, &reward).await
+    })
+    .await
+}
+
+async fn fulfill(deps: &Deps, organization: &OrganizationId, id: &RewardId) -> Outcome {
+    let now = deps.clock.now();
+    let reward = match deps.store.claim_reward(organization, id, now).await {
+        Ok(Claim::Claimed(reward)) => reward,
+        // Whoever holds the lease delivers it; the row stays due until then, so the sweeper comes back to it.
+        Ok(Claim::Leased | Claim::Settled) => return Outcome::Done,
+        Ok(Claim::Absent) => return Outcome::Poison(format!("there is no reward {id}")),
+        Err(error) => return Outcome::Retry(error.to_string()),
+    };
+    let announcement = EventMessage::reward_fulfilled(organization, &reward, now);
+    if let Err(error) = deps.events_queue.send(&announcement).await {
+        return Outcome::Retry(error.to_string());
+    }
+    match deps.store.complete_reward(organization, &reward, deps.clock.now()).await {
+        Ok(Completion::Done) => {
+            tracing::info!(reward.id = %id, attempt = reward.attempt, "fulfilled");
+            Outcome::Done
+        }
+        Ok(Completion::Fenced) => Outcome::Done,
+        Err(error) => Outcome::Retry(error.to_string()),
+    }
+}

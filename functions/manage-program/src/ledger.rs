@@ -1,0 +1,160 @@
+//! A participant's ledger and balances.
+
+use aws::http::{Caller, Limit, Params, Path, PathId, Problem, ProblemBody, open_cursor, seal_cursor};
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use domain::id::{OrganizationId, ParticipantId, RewardId, RuleId, SourceId};
+use domain::ledger::{Cause, Figures, Line};
+use domain::money::{Currency, Money};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::Deps;
+
+/// A line of the ledger. Lines are never edited.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LineView {
+    /// Why it was written.
+    cause: Cause,
+    /// Signed: what it added.
+    amount: Money,
+    /// The reward that it opens or corrects.
+    reward: RewardId,
+    /// The rule.
+    rule: RuleId,
+    /// The terms that were applied.
+    terms_version: u32,
+    /// The source.
+    #[schema(value_type = String, example = "invoice/stripe/in_123")]
+    source: SourceId,
+    /// When the payment was made.
+    occurred_at: DateTime<Utc>,
+    /// When the line was written.
+    recorded_at: DateTime<Utc>,
+}
+
+/// A page of the ledger.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LedgerView {
+    /// Newest first.
+    data: Vec<LineView>,
+    /// Where to go on; absent at the end.
+    next_cursor: Option<String>,
+}
+
+/// What a participant has in one unit.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BalanceView {
+    /// ISO 4217 code.
+    #[schema(value_type = String, example = "USD")]
+    unit: Currency,
+    /// Delivered and standing, in minor units. Below zero when more was taken back after delivery than was earned since.
+    available: i64,
+    /// Earned, and not yet delivered.
+    pending: i64,
+    /// Everything ever earned or restored.
+    earned: i64,
+    /// Everything ever taken back. `available + pending = earned - reversed`.
+    reversed: i64,
+}
+
+/// Balances by unit.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BalancesView {
+    /// One per unit that the ledger has lines of.
+    data: Vec<BalanceView>,
+}
+
+/// Which page.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// Rows of a page, 1 to 100; 50 unless told.
+    #[serde(default)]
+    #[param(value_type = Option<i32>, minimum = 1, maximum = 100)]
+    limit: Limit,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+impl From<Line> for LineView {
+    fn from(line: Line) -> Self {
+        match line {
+            Line::Reward(reward) => Self {
+                cause: reward.cause,
+                amount: Money::new(reward.delta, reward.unit),
+                reward: reward.reward,
+                rule: reward.rule,
+                terms_version: reward.terms_version,
+                source: reward.source,
+                occurred_at: reward.occurred_at,
+                recorded_at: reward.recorded_at,
+            },
+            Line::Entry(entry) => Self {
+                cause: entry.cause,
+                amount: Money::new(entry.delta, entry.unit),
+                reward: entry.reward,
+                rule: entry.rule,
+                terms_version: entry.terms_version,
+                source: entry.source,
+                occurred_at: entry.occurred_at,
+                recorded_at: entry.recorded_at,
+            },
+        }
+    }
+}
+
+/// Read a participant's ledger
+#[utoipa::path(get, path = "/v1/participants/{id}/ledger", tag = "reading",
+    params(("id" = String, Path, description = "The participant's id (prt_...)"), ListQuery),
+    responses((status = 200, body = LedgerView),
+              (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub(crate) async fn list(
+    State(deps): State<Deps>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Params(query): Params<ListQuery>,
+) -> Result<axum::Json<LedgerView>, Problem> {
+    let id = ParticipantId::own(&id, "participant")?;
+    let list = format!("ledger of {id}");
+    let cursor = open_cursor(&list, query.cursor.as_deref())?;
+    let store = &deps.edge.store;
+    let page = store.list_lines(&caller.organization, &id, cursor.as_deref(), query.limit.get()).await?;
+    if page.rows.is_empty() && cursor.is_none() {
+        check_exists(&deps, &caller.organization, &id).await?;
+    }
+    let next_cursor = page.next.map(|next| seal_cursor(&list, &next));
+    Ok(axum::Json(LedgerView { data: page.rows.into_iter().map(LineView::from).collect(), next_cursor }))
+}
+
+/// Read a participant's balances
+#[utoipa::path(get, path = "/v1/participants/{id}/balances", tag = "reading",
+    params(("id" = String, Path, description = "The participant's id (prt_...)")),
+    responses((status = 200, body = BalancesView),
+              (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub(crate) async fn balances(
+    State(deps): State<Deps>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<axum::Json<BalancesView>, Problem> {
+    let id = ParticipantId::own(&id, "participant")?;
+    let balances = deps.edge.store.get_balances(&caller.organization, &id).await?;
+    if balances.is_empty() {
+        check_exists(&deps, &caller.organization, &id).await?;
+    }
+    let view = |(unit, figures): (Currency, Figures)| BalanceView {
+        unit,
+        available: figures.available,
+        pending: figures.pending,
+        earned: figures.earned,
+        reversed: figures.reversed,
+    };
+    Ok(axum::Json(BalancesView { data: balances.into_iter().map(view).collect() }))
+}
+
+/// A participant without a line of its own may still exist.
+async fn check_exists(deps: &Deps, organization: &OrganizationId, id: &ParticipantId) -> Result<(), Problem> {
+    let row = deps.edge.store.find_participant(organization, id).await?;
+    row.map(|_| ()).ok_or_else(|| Problem::not_found("participant"))
+}

@@ -1,0 +1,133 @@
+//! What the people of an organization set up and look at: keys, programs, webhook endpoints, referrals, rewards,
+//! ledgers, balances, decisions and reports.
+
+mod api_keys;
+mod decisions;
+mod endpoints;
+mod ledger;
+mod organizations;
+mod programs;
+mod referrals;
+mod reports;
+mod rewards;
+
+use aws::http::{Edge, IdempotencyKey, Problem, finish};
+use aws::seal::{Sealer, Secret};
+use aws::store::Store;
+use aws::{ConfigError, Platform};
+use axum::Router;
+use axum::extract::FromRef;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::routing::{delete, get, patch, post};
+use utoipa::OpenApi;
+
+/// The API's description; a test holds that it is what the types say.
+const OPENAPI: &str = include_str!("../../../docs/openapi.json");
+
+/// What the function works with.
+#[derive(Debug, Clone)]
+pub struct Deps {
+    /// The HTTP edge, with the store.
+    pub edge: Edge,
+    root_key: Secret,
+    sealer: Sealer,
+}
+
+impl Deps {
+    /// From the platform and the function's variables: `TABLE_NAME`, `ROOT_KEY_SECRET_ARN`, `SEALING_KEY_SECRET_ARN`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable that is missing.
+    pub fn new(platform: &Platform, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let store = Store::new(platform, lookup)?;
+        let root_key = Secret::new(platform, lookup, "ROOT_KEY_SECRET_ARN")?;
+        let sealer = Sealer::new(platform, lookup)?;
+        let edge = Edge { store, clock: platform.clock.clone(), entropy: platform.entropy };
+        Ok(Self { edge, root_key, sealer })
+    }
+
+    /// The bytes that a new thing's id and secret are made from: random, or the same for the same `Idempotency-Key`,
+    /// so that a repeated request finds what the first one made, wherever that one stopped.
+    async fn seed(&self, purpose: &str, owner: &str, key: &IdempotencyKey) -> Result<[u8; 32], Problem> {
+        match &key.0 {
+            Some(key) => Ok(self.sealer.derive(purpose, &[owner, key]).await?),
+            None => self.edge.entropy.draw().map_err(|error| Problem::internal(&error)),
+        }
+    }
+}
+
+impl FromRef<Deps> for Edge {
+    fn from_ref(deps: &Deps) -> Self {
+        deps.edge.clone()
+    }
+}
+
+/// The function's routes.
+pub fn router(deps: Deps) -> Router {
+    let routes = Router::new()
+        .route("/v1/organizations", post(organizations::create))
+        .route("/v1/api-keys", post(api_keys::create).get(api_keys::list))
+        .route("/v1/api-keys/{id}", delete(api_keys::revoke))
+        .route("/v1/programs", post(programs::create).get(programs::list))
+        .route("/v1/programs/{program}", get(programs::read).patch(programs::change))
+        .route("/v1/webhook-endpoints", post(endpoints::create).get(endpoints::list))
+        .route("/v1/webhook-endpoints/{endpoint}", patch(endpoints::change).delete(endpoints::remove))
+        .route("/v1/referrals", get(referrals::list))
+        .route("/v1/rewards", get(rewards::list))
+        .route("/v1/rewards/{id}", get(rewards::read))
+        .route("/v1/participants/{id}/ledger", get(ledger::list))
+        .route("/v1/participants/{id}/balances", get(ledger::balances))
+        .route("/v1/decisions/{*source}", get(decisions::read))
+        .route("/v1/reports/daily", get(reports::daily))
+        .route(
+            "/openapi.json",
+            get(async || ([(CONTENT_TYPE, "application/json")], OPENAPI).into_response()),
+        );
+    finish(routes, deps.edge.clone(), deps)
+}
+
+/// The function's part of the OpenAPI document.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    #[derive(OpenApi)]
+    #[openapi(paths(
+        organizations::create,
+        api_keys::create,
+        api_keys::list,
+        api_keys::revoke,
+        programs::create,
+        programs::list,
+        programs::read,
+        programs::change,
+        endpoints::create,
+        endpoints::list,
+        endpoints::change,
+        endpoints::remove,
+        referrals::list,
+        rewards::list,
+        rewards::read,
+        ledger::list,
+        ledger::balances,
+        decisions::read,
+        reports::daily,
+        openapi_document,
+    ))]
+    struct Doc;
+    Doc::openapi()
+}
+
+/// This document
+#[utoipa::path(get, path = "/openapi.json", tag = "meta", security(()),
+    responses((status = 200, body = Object, description = "The OpenAPI 3.1 description of this API")))]
+#[expect(dead_code, reason = "only describes the route")]
+fn openapi_document() {}
+
+/// A name for people: trimmed, 1 to `max` characters, none of them a control character.
+fn checked_name(name: &str, max: usize) -> Result<String, Problem> {
+    let name = name.trim();
+    let fits = (1..=max).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    let wrong =
+        || Problem::field("/name", format!("must have 1 to {max} characters and no control characters"));
+    fits.then(|| name.to_owned()).ok_or_else(wrong)
+}

@@ -1,0 +1,101 @@
+//! Organizations: created with the root key, each with its first API key.
+
+use aws::http::{IdempotencyKey, Json, Problem, ProblemBody, api_key_secret, bearer, hash_of};
+use aws::store::{ApiKeyRow, OrganizationRow};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use domain::id::{ApiKeyId, OrganizationId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::api_keys::{NewApiKeyView, last4};
+use crate::{Deps, checked_name};
+
+/// Longest name, in characters.
+const NAME_CHARS_MAX: usize = 100;
+
+/// An organization to be created.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OrganizationRequest {
+    /// Its name, for people: 1 to 100 characters.
+    #[schema(example = "Example Ltd", min_length = 1, max_length = 100)]
+    name: String,
+}
+
+/// An organization with its first key.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OrganizationView {
+    /// Its id.
+    id: OrganizationId,
+    /// Its name.
+    name: String,
+    /// When it was created.
+    created_at: DateTime<Utc>,
+    /// Its first API key. The secret is shown here and never again (but to a repetition with the same Idempotency-Key).
+    api_key: NewApiKeyView,
+}
+
+/// Create an organization
+///
+/// Needs the root key. Answers the organization's first API key, which every other call needs.
+#[utoipa::path(post, path = "/v1/organizations", tag = "organizations", request_body = OrganizationRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats of the call answer what the first one made")),
+    responses((status = 201, body = OrganizationView),
+              (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub(crate) async fn create(
+    State(deps): State<Deps>,
+    parts: Parts,
+    key: IdempotencyKey,
+    request: Json<OrganizationRequest>,
+) -> Result<Response, Problem> {
+    let root_key = deps.root_key.read().await?;
+    // Hashes are compared, so the time it takes tells nothing about the key.
+    if bearer(&parts).map(hash_of) != Some(hash_of(&root_key)) {
+        return Err(Problem::unauthorized());
+    }
+    let name = checked_name(&request.value.name, NAME_CHARS_MAX)?;
+
+    let seed = deps.seed("organization", "root", &key).await?;
+    let now = deps.edge.now();
+    let text = hash_of(&format!("{seed:?}"));
+    let id = OrganizationId::derive(&[&text]);
+    let organization = OrganizationRow {
+        organization: id.clone(),
+        name,
+        created_at: now,
+        request_hash: request.hash.clone(),
+    };
+    let secret = api_key_secret(&seed);
+    let api_key = ApiKeyRow {
+        key: ApiKeyId::derive(&[&text]),
+        organization: id,
+        name: "first key".to_owned(),
+        hash: hash_of(&secret),
+        last4: last4(&secret),
+        created_at: now,
+        revoked_at: None,
+        request_hash: request.hash,
+    };
+    let known = deps.edge.store.commit_organization(&organization, &api_key).await?;
+    if known.as_ref().is_some_and(|(known, _)| known.request_hash != organization.request_hash) {
+        return Err(Problem::idempotency_mismatch());
+    }
+    let repeated = known.is_some();
+    let (organization, api_key) = known.unwrap_or((organization, api_key));
+    let view = OrganizationView {
+        id: organization.organization,
+        name: organization.name,
+        created_at: organization.created_at,
+        api_key: NewApiKeyView::new(api_key, secret),
+    };
+    Ok((StatusCode::CREATED, replay_header(repeated), axum::Json(view)).into_response())
+}
+
+/// Tells a repeated answer from a first one.
+pub(crate) fn replay_header(repeated: bool) -> [(&'static str, &'static str); 1] {
+    [("idempotent-replayed", if repeated { "true" } else { "false" })]
+}

@@ -1,0 +1,139 @@
+//! Rewards.
+
+use aws::http::{Caller, Limit, Params, Path, PathId, Problem, ProblemBody, open_cursor, seal_cursor};
+use axum::extract::State;
+use chrono::{DateTime, NaiveDate, Utc};
+use domain::id::{ExternalId, ParticipantId, ProgramId, RewardId, RuleId, SourceId};
+use domain::ledger::{Reward, RewardState};
+use domain::money::Money;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::Deps;
+use crate::reports::days;
+
+/// A reward.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RewardView {
+    /// Its id.
+    id: RewardId,
+    /// Where it stands.
+    state: RewardState,
+    /// Who earned.
+    participant: ParticipantId,
+    /// The program.
+    program: ProgramId,
+    /// The rule.
+    rule: RuleId,
+    /// The terms that were applied.
+    terms_version: u32,
+    /// What it was earned from; `GET /v1/decisions/{source}` explains it.
+    #[schema(value_type = String, example = "invoice/stripe/in_123")]
+    source: SourceId,
+    /// Your own id of the payer.
+    referee: ExternalId,
+    /// What was earned first.
+    earned: Money,
+    /// What stands of it after refunds and the like.
+    amount: Money,
+    /// When the payment was made.
+    occurred_at: DateTime<Utc>,
+    /// When the engine wrote it.
+    recorded_at: DateTime<Utc>,
+    /// When it was delivered.
+    fulfilled_at: Option<DateTime<Utc>>,
+}
+
+/// A page of rewards.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RewardList {
+    /// Newest first.
+    data: Vec<RewardView>,
+    /// Where to go on; absent at the end. A page can be short while there is more.
+    next_cursor: Option<String>,
+}
+
+/// Which rewards.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// Only this participant's (prt_...), of any day.
+    participant: Option<String>,
+    /// Only those in this state.
+    state: Option<RewardState>,
+    /// First day (UTC) that they were recorded on; six days before `to` unless told.
+    from: Option<NaiveDate>,
+    /// Last day; today unless told. At most 31 days.
+    to: Option<NaiveDate>,
+    /// Rows of a page, 1 to 100; 50 unless told.
+    #[serde(default)]
+    #[param(value_type = Option<i32>, minimum = 1, maximum = 100)]
+    limit: Limit,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+impl From<Reward> for RewardView {
+    fn from(reward: Reward) -> Self {
+        Self {
+            id: reward.reward,
+            state: reward.state,
+            participant: reward.participant,
+            program: reward.program,
+            rule: reward.rule,
+            terms_version: reward.terms_version,
+            source: reward.source,
+            referee: reward.referee,
+            earned: Money::new(reward.delta, reward.unit),
+            amount: Money::new(reward.net, reward.unit),
+            occurred_at: reward.occurred_at,
+            recorded_at: reward.recorded_at,
+            fulfilled_at: reward.fulfilled_at,
+        }
+    }
+}
+
+/// List rewards
+#[utoipa::path(get, path = "/v1/rewards", tag = "reading", params(ListQuery),
+    responses((status = 200, body = RewardList),
+              (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub(crate) async fn list(
+    State(deps): State<Deps>,
+    caller: Caller,
+    Params(query): Params<ListQuery>,
+) -> Result<axum::Json<RewardList>, Problem> {
+    let (store, organization) = (&deps.edge.store, &caller.organization);
+    let limit = query.limit.get();
+    let (list, page) = if let Some(participant) = &query.participant {
+        let participant = ParticipantId::theirs(participant, "participant")?;
+        let list = format!("rewards of {participant} {:?}", query.state);
+        let cursor = open_cursor(&list, query.cursor.as_deref())?;
+        let page = store.list_rewards_of(organization, &participant, cursor.as_deref(), limit).await?;
+        (list, page)
+    } else {
+        let range = days(query.from, query.to, deps.edge.now())?;
+        let list = format!("rewards {range:?} {:?}", query.state);
+        let cursor = open_cursor(&list, query.cursor.as_deref())?;
+        (list, store.list_rewards(organization, range, cursor.as_deref(), limit).await?)
+    };
+    let wanted = |reward: &Reward| query.state.is_none_or(|state| state == reward.state);
+    let data = page.rows.into_iter().filter(wanted).map(RewardView::from).collect();
+    let next_cursor = page.next.map(|next| seal_cursor(&list, &next));
+    Ok(axum::Json(RewardList { data, next_cursor }))
+}
+
+/// Read a reward
+#[utoipa::path(get, path = "/v1/rewards/{id}", tag = "reading",
+    params(("id" = String, Path, description = "The reward's id (rwd_...)")),
+    responses((status = 200, body = RewardView),
+              (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub(crate) async fn read(
+    State(deps): State<Deps>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<axum::Json<RewardView>, Problem> {
+    let id = RewardId::own(&id, "reward")?;
+    let reward = deps.edge.store.find_reward(&caller.organization, &id).await?;
+    reward.map(|reward| axum::Json(reward.into())).ok_or_else(|| Problem::not_found("reward"))
+}

@@ -1,0 +1,97 @@
+//! Stripe's webhooks: the signature over the raw body first, then the event as facts.
+
+use aws::http::{FieldError, Path, PathId, Problem, ProblemBody};
+use aws::store::EndpointRow;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use domain::id::EndpointId;
+use domain::stripe::event::{EventError, Parsed, parse};
+use domain::stripe::signature::{HEADER, verify};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{Deps, SettledView};
+
+/// What an event came to.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReceivedView {
+    /// `processed`, or `ignored` with a reason.
+    #[schema(example = "processed")]
+    pub outcome: &'static str,
+    /// Why it was ignored: `event_type` (not one that matters here) or `livemode` (a test event at a live endpoint, or
+    /// the other way round).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ignored_because: Option<&'static str>,
+    /// What became of each source that the event speaks of.
+    pub results: Vec<SettledView>,
+}
+
+/// Receive a Stripe event
+///
+/// Needs a valid `Stripe-Signature` by one of the endpoint's secrets, at most 300 seconds old or ahead. At-least-once
+/// and in any order. A 2xx answer means that the event's effect is stored; Stripe repeats anything else.
+#[utoipa::path(post, path = "/v1/webhooks/stripe/{endpoint}", tag = "webhooks",
+    params(("endpoint" = String, Path, description = "The endpoint's id (whe_...)"),
+           ("Stripe-Signature" = String, Header, description = "As Stripe sends it")),
+    request_body(content = Object, description = "A Stripe event, of any API version from 2020-08-27 on"),
+    security(()),
+    responses((status = 200, body = ReceivedView, description = "Stored, or of no concern"),
+              (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
+               description = "400 invalid_signature, invalid_event; 404 unknown endpoint; 409 currency_mismatch")))]
+pub(crate) async fn receive(
+    State(deps): State<Deps>,
+    Path(endpoint): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Result<axum::Json<ReceivedView>, Problem> {
+    let endpoint = EndpointId::own(&endpoint, "endpoint")?;
+    let body = body.map_err(|_| Problem::new(413, "body_too_large", "The body is too large."))?;
+    let endpoint = deps.edge.store.find_endpoint(&endpoint).await?;
+    let endpoint = endpoint.ok_or_else(|| Problem::not_found("endpoint"))?;
+    check_signature(&deps, &endpoint, &headers, &body).await?;
+
+    let event = parse(&body).map_err(unusable)?;
+    if event.livemode != endpoint.livemode {
+        return Ok(ignored("livemode"));
+    }
+    let Parsed::Facts(facts) = event.facts else { return Ok(ignored("event_type")) };
+
+    let mut results = Vec::with_capacity(facts.len());
+    for fact in &facts {
+        results.push(deps.settler.record(&endpoint.organization, fact).await?.into());
+    }
+    Ok(axum::Json(ReceivedView { outcome: "processed", ignored_because: None, results }))
+}
+
+async fn check_signature(
+    deps: &Deps,
+    endpoint: &EndpointRow,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(), Problem> {
+    let mut secrets = Vec::with_capacity(endpoint.sealed_secrets.len());
+    for sealed in &endpoint.sealed_secrets {
+        secrets.push(deps.sealer.open(sealed, endpoint.endpoint.as_str()).await?);
+    }
+    let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+    let header = headers.get(HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    verify(header, body, &secrets, deps.edge.now()).map_err(|error| {
+        Problem::new(400, "invalid_signature", "The Stripe-Signature does not fit the body.").detail(error)
+    })
+}
+
+fn unusable(error: EventError) -> Problem {
+    let problem = Problem::new(400, "invalid_event", "The event cannot be understood.");
+    match error {
+        EventError::Field { pointer, problem: detail } => {
+            let detail = detail.to_string();
+            problem.with_errors(vec![FieldError { pointer, detail }])
+        }
+        other => problem.detail(other),
+    }
+}
+
+fn ignored(because: &'static str) -> axum::Json<ReceivedView> {
+    axum::Json(ReceivedView { outcome: "ignored", ignored_because: Some(because), results: Vec::new() })
+}

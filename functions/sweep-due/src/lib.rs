@@ -1,0 +1,96 @@
+//! Finishes what a crash, a lost message or a lost answer left undone: every row of the due index is either sent to its
+//! worker again or finished here. It changes nothing that is not due, and may run at any time and any number of times.
+
+use aws::handler::chain;
+use aws::queue::Queue;
+use aws::settle::{SettleError, Settler};
+use aws::store::Store;
+use aws::store::keys::{DUE_SHARDS, Due, DueTask};
+use aws::{Clock, ConfigError, HandlerError, Platform};
+use chrono::Duration;
+use domain::message::FulfillMessage;
+use serde_json::{Value, json};
+
+/// Most rows of one shard in one run; the next run, a minute later, goes on.
+const ROWS_PER_SHARD: i32 = 200;
+/// Age from which a due row is overdue: before, the message sent at the commit is given its time.
+const PATIENCE_SECONDS: i64 = 60;
+
+/// What the function works with.
+#[derive(Debug, Clone)]
+pub struct Deps {
+    /// The table.
+    pub store: Store,
+    settler: Settler,
+    fulfill_queue: Queue,
+    clock: Clock,
+}
+
+impl Deps {
+    /// From the platform and the function's variables: `TABLE_NAME`, `FULFILL_QUEUE_URL`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable that is missing.
+    pub fn new(platform: &Platform, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let store = Store::new(platform, lookup)?;
+        let fulfill_queue = Queue::new(platform, lookup, "FULFILL_QUEUE_URL")?;
+        let clock = platform.clock.clone();
+        let settler =
+            Settler { store: store.clone(), fulfill_queue: fulfill_queue.clone(), clock: clock.clone() };
+        Ok(Self { store, settler, fulfill_queue, clock })
+    }
+}
+
+/// Runs over the due index once; answers `{"sent": n, "finished": n, "failed": n}`.
+///
+/// # Errors
+/// [`HandlerError`] when the index cannot be read or the queue takes nothing. A row that cannot be finished stays due,
+/// is logged, and keeps no other row waiting.
+pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
+    let until = deps.clock.now() - Duration::seconds(PATIENCE_SECONDS);
+    let (mut sent, mut finished, mut failed) = (0_usize, 0_usize, 0_usize);
+    for shard in 0..DUE_SHARDS {
+        let rows = deps.store.list_due(shard, until, ROWS_PER_SHARD).await;
+        let mut messages = Vec::new();
+        for due in rows.map_err(|error| HandlerError::failed(&error))? {
+            match due.task {
+                DueTask::Reward(reward) => {
+                    messages.push(FulfillMessage::RewardDueV1 { organization: due.organization, reward });
+                }
+                _ => match finish(deps, &due).await {
+                    Ok(()) => finished = finished.saturating_add(1),
+                    Err(error) => {
+                        failed = failed.saturating_add(1);
+                        tracing::error!(error = chain(&error), "a due row cannot be finished");
+                    }
+                },
+            }
+        }
+        let taken = deps.fulfill_queue.send_all(&messages).await;
+        sent = sent.saturating_add(taken.map_err(|error| HandlerError::failed(&error))?);
+    }
+    tracing::info!(sent, finished, failed, "swept");
+    Ok(json!({"sent": sent, "finished": finished, "failed": failed}))
+}
+
+async fn finish(deps: &Deps, due: &Due) -> Result<(), SettleError> {
+    let organization = &due.organization;
+    match &due.task {
+        DueTask::Reward(_) => Ok(()),
+        DueTask::Referee(referee) => {
+            let row = deps.store.get_referee(organization, referee).await?;
+            deps.settler.release_referee(organization, referee, &row.waiting).await
+        }
+        DueTask::Customer(customer) => {
+            let waiting = deps.store.list_waiting_for_customer(organization, customer).await?;
+            deps.settler.release_customer(organization, customer, &waiting).await
+        }
+        DueTask::Payment(payment) => {
+            let row = deps.store.find_source(organization, payment).await?;
+            let Some((invoice, state)) = row.and_then(|row| Some((row.forward_to?, row.state))) else {
+                return Ok(());
+            };
+            deps.settler.move_payment(organization, payment, &invoice, state).await
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Lambda entry point.
+
+use sweep_due::{Deps, handle};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let build = async |platform| {
+        let deps = Deps::new(&platform, &aws::config::environment)?;
+        deps.store.warm_up().await;
+        Ok(deps)
+    };
+    aws::handler::consume(build, async |deps: Deps, event| handle(&deps, event).await).await
+}

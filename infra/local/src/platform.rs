@@ -1,0 +1,54 @@
+//! SDK clients that talk to a stage's engines.
+
+use aws::{Clock, Entropy, Meter, Platform};
+
+use crate::engine::REGION;
+use crate::faults::{Faults, http_client};
+
+/// Where the engines of one stage are.
+#[derive(Debug, Clone)]
+pub(crate) struct Endpoints {
+    pub(crate) dynamodb: String,
+    pub(crate) sqs: String,
+    pub(crate) secrets: String,
+}
+
+/// One macro for three SDKs: their configurations are alike, but of no common type.
+macro_rules! client {
+    ($sdk:ident, $endpoint:expr, $http:expr) => {{
+        use $sdk::config::{BehaviorVersion, Credentials, Region, StalledStreamProtectionConfig};
+        let config = $sdk::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(REGION))
+            .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+            .endpoint_url($endpoint)
+            .http_client($http)
+            // It wakes up many times a second for as long as a call lasts, and a waiting receive lasts 20 s.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build();
+        $sdk::Client::from_conf(config)
+    }};
+}
+
+/// What every function of the stage is built from.
+pub(crate) fn build(endpoints: &Endpoints, clock: Clock, faults: Faults) -> Platform {
+    let http = http_client(Some(faults));
+    Platform {
+        dynamodb: client!(aws_sdk_dynamodb, &endpoints.dynamodb, http.clone()),
+        sqs: client!(aws_sdk_sqs, &endpoints.sqs, http.clone()),
+        secrets: client!(aws_sdk_secretsmanager, &endpoints.secrets, http),
+        clock,
+        entropy: Entropy,
+        meter: Meter::new(),
+    }
+}
+
+/// A `DynamoDB` client of its own, with its own connections.
+pub(crate) fn dynamodb(endpoints: &Endpoints) -> aws_sdk_dynamodb::Client {
+    client!(aws_sdk_dynamodb, &endpoints.dynamodb, http_client(None))
+}
+
+/// An SQS client of its own, with its own connections.
+pub(crate) fn sqs(endpoints: &Endpoints) -> aws_sdk_sqs::Client {
+    client!(aws_sdk_sqs, &endpoints.sqs, http_client(None))
+}

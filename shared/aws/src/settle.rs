@@ -1,0 +1,436 @@
+//! Settling a source: the one path by which facts become ledger lines.
+//!
+//! read payer, source and program -> one call into the rules -> one transaction -> tell the queue. A lost race reads
+//! again and decides again; nothing is written twice because the source's version is part of every write.
+
+use chrono::{DateTime, Utc};
+use domain::decision::{Delta, Judgement, Posted, deltas, judge};
+use domain::fact::{Fact, Payer};
+use domain::id::{ExternalId, OrganizationId, RewardId, SourceId};
+use domain::ledger::{Cause, Context, Posting, post};
+use domain::message::FulfillMessage;
+use domain::money::{Money, MoneyError};
+use domain::reason::Reason;
+use domain::referral::Binding;
+use domain::source::{MergeError, SourceState};
+
+use crate::Clock;
+use crate::queue::Queue;
+use crate::store::{CustomerLink, Forward, Parking, SourceRow, Store, StoreError, Waiting};
+
+/// How often a lost race is tried again before the caller is asked to come back.
+const ATTEMPTS_MAX: u32 = 24;
+/// How many payments may forward to one another: a payment to its invoice, and no further.
+const FORWARDS_MAX: u32 = 3;
+
+/// What settling needs.
+#[derive(Debug, Clone)]
+pub struct Settler {
+    /// The table.
+    pub store: Store,
+    /// Where due rewards are announced.
+    pub fulfill_queue: Queue,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// Why a fact was not settled.
+#[derive(Debug, thiserror::Error)]
+pub enum SettleError {
+    /// The fact cannot belong to the source; nothing was written.
+    #[error("{detail}")]
+    Refused {
+        /// The reason code.
+        reason: Reason,
+        /// What exactly.
+        detail: String,
+    },
+    /// Too many sources wait for the same payer.
+    #[error("too many sources wait for this payer to sign up")]
+    WaitingListFull,
+    /// An amount cannot be computed.
+    #[error("an amount cannot be computed")]
+    Money(#[from] MoneyError),
+    /// The table.
+    #[error("the table did not take it")]
+    Store(#[from] StoreError),
+}
+
+/// What settling a source came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// The source, after forwarding.
+    pub source: SourceId,
+    /// The decision's reason.
+    pub reason: Reason,
+    /// Whether anything was written: `false` for a fact that was known already.
+    pub changed: bool,
+    /// What was posted by this call.
+    pub posted: Vec<(RewardId, Money)>,
+}
+
+/// What was read of a payer.
+struct PayerState {
+    referee: Option<ExternalId>,
+    binding: Binding,
+}
+
+impl Settler {
+    /// Takes a fact: joins it to its source, ties its payments to it, and posts what follows.
+    ///
+    /// # Errors
+    /// [`SettleError`]; nothing is lost when the caller repeats the call.
+    pub async fn record(&self, organization: &OrganizationId, fact: &Fact) -> Result<Settled, SettleError> {
+        let settled = self.settle(organization, &fact.source, Some(fact)).await?;
+        if settled.reason == Reason::NotReferred && !settled.changed {
+            return Ok(settled);
+        }
+        for payment in &fact.payments {
+            self.forward(organization, payment, &settled.source).await?;
+        }
+        self.learn_customer(organization, &fact.payer).await?;
+        Ok(settled)
+    }
+
+    /// Decides a source again: what it waited for has come.
+    ///
+    /// # Errors
+    /// [`SettleError`].
+    pub async fn settle_again(
+        &self,
+        organization: &OrganizationId,
+        source: &SourceId,
+    ) -> Result<Settled, SettleError> {
+        self.settle(organization, source, None).await
+    }
+
+    /// Decides again whatever waited for a referee who is bound now.
+    ///
+    /// # Errors
+    /// [`SettleError`].
+    pub async fn release_referee(
+        &self,
+        organization: &OrganizationId,
+        referee: &ExternalId,
+        waiting: &[SourceId],
+    ) -> Result<(), SettleError> {
+        for source in waiting {
+            self.settle(organization, source, None).await?;
+        }
+        Ok(self.store.finish_referee(organization, referee).await?)
+    }
+
+    /// Ties a processor's customer to a referee and decides again whatever waited for it. `false` when the customer is
+    /// another referee's.
+    ///
+    /// # Errors
+    /// [`SettleError`].
+    pub async fn link_customer(
+        &self,
+        organization: &OrganizationId,
+        customer: &domain::fact::Customer,
+        referee: &ExternalId,
+    ) -> Result<bool, SettleError> {
+        let link = self.store.commit_customer(organization, customer, referee, self.clock.now()).await?;
+        let CustomerLink::Linked { waiting } = link else { return Ok(false) };
+        self.release_customer(organization, customer, &waiting).await?;
+        Ok(true)
+    }
+
+    /// Decides again whatever waited for a customer whose referee is known now.
+    ///
+    /// # Errors
+    /// [`SettleError`].
+    pub async fn release_customer(
+        &self,
+        organization: &OrganizationId,
+        customer: &domain::fact::Customer,
+        waiting: &[SourceId],
+    ) -> Result<(), SettleError> {
+        for source in waiting {
+            self.settle(organization, source, None).await?;
+        }
+        if !waiting.is_empty() {
+            self.store.finish_customer(organization, customer).await?;
+        }
+        Ok(())
+    }
+
+    /// Moves what is known of a payment to the invoice that it turned out to pay.
+    ///
+    /// # Errors
+    /// [`SettleError`].
+    pub async fn move_payment(
+        &self,
+        organization: &OrganizationId,
+        payment: &SourceId,
+        invoice: &SourceId,
+        state: SourceState,
+    ) -> Result<(), SettleError> {
+        let fact = Fact { source: invoice.clone(), payer: Payer::default(), state, payments: Vec::new() };
+        self.settle(organization, invoice, Some(&fact)).await?;
+        Ok(self.store.finish_forward(organization, payment).await?)
+    }
+
+    async fn forward(
+        &self,
+        organization: &OrganizationId,
+        payment: &SourceId,
+        invoice: &SourceId,
+    ) -> Result<(), SettleError> {
+        if payment == invoice {
+            return Ok(());
+        }
+        match self.store.commit_forward(organization, payment, invoice, self.clock.now()).await? {
+            Forward::Empty => Ok(()),
+            Forward::Waiting(state) => self.move_payment(organization, payment, invoice, state).await,
+            Forward::Known(known) => {
+                if known != *invoice {
+                    tracing::warn!(payment.id = %payment, "a payment is tied to another invoice already");
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// An event that names both the payer and the processor's customer ties the two for later events.
+    async fn learn_customer(&self, organization: &OrganizationId, payer: &Payer) -> Result<(), SettleError> {
+        let (Some(referee), Some(customer)) = (&payer.external_id, &payer.customer) else { return Ok(()) };
+        if self.store.knows_customer(organization, customer) {
+            return Ok(());
+        }
+        self.link_customer(organization, customer, referee).await?;
+        self.store.remember_customer(organization, customer);
+        Ok(())
+    }
+
+    async fn settle(
+        &self,
+        organization: &OrganizationId,
+        source: &SourceId,
+        fact: Option<&Fact>,
+    ) -> Result<Settled, SettleError> {
+        let mut source = source.clone();
+        let mut forwards = 0;
+        for _ in 0..ATTEMPTS_MAX {
+            let now = self.clock.now();
+            // The payer first: most payers were not referred, and then this is the only read.
+            let mut payer = match fact {
+                Some(fact) => self.find_payer(organization, &fact.payer).await?,
+                None => None,
+            };
+            if let Some(PayerState { binding: Binding::Organic { .. }, .. }) = &payer {
+                return Ok(unchanged(source, Reason::NotReferred));
+            }
+            let known = self.store.find_source(organization, &source).await?;
+            if let Some(target) = known.as_ref().and_then(|row| row.forward_to.clone()) {
+                forwards += 1;
+                if forwards > FORWARDS_MAX {
+                    return Err(
+                        StoreError::Corrupt { detail: format!("{source} forwards in a circle") }.into()
+                    );
+                }
+                source = target;
+                continue;
+            }
+            let before = known.clone().unwrap_or_else(|| SourceRow::new(source.clone(), now));
+            let mut row = join(&before, fact)?;
+            if known.is_some() && row == before && before.waiting_for.is_none() && fact.is_some() {
+                return Ok(unchanged(source, before.reason.unwrap_or(Reason::AwaitingPayment)));
+            }
+            if payer.as_ref().is_none_or(|payer| payer.referee.is_none()) {
+                payer = self.find_payer(organization, &row.payer).await?;
+            }
+            let payer = payer.unwrap_or(PayerState { referee: None, binding: Binding::Unknown });
+            row.updated_at = now;
+            if let Some(settled) = self.decide(organization, &before, row, &payer, fact, now).await? {
+                return Ok(settled);
+            }
+        }
+        Err(StoreError::Contended { attempts: ATTEMPTS_MAX }.into())
+    }
+
+    /// One decision and its commit; `None` when another writer came first.
+    async fn decide(
+        &self,
+        organization: &OrganizationId,
+        before: &SourceRow,
+        mut row: SourceRow,
+        payer: &PayerState,
+        fact: Option<&Fact>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Settled>, SettleError> {
+        let then = self.store.find_program_then(organization, &payer.binding, &row.state).await?;
+        let known_payer = Payer { external_id: payer.referee.clone(), ..row.payer.clone() };
+        let judgement = judge(&row.state, &known_payer, &payer.binding, then.as_ref())?;
+        row.reason = Some(judgement.reason);
+        if let Some(waiting_for) = waiting_for(&judgement, &known_payer) {
+            row.waiting_for = Some(waiting_for.clone());
+            if same_but_time(before, &row) {
+                return Ok(Some(unchanged(row.source, judgement.reason)));
+            }
+            return match self.store.commit_parked(organization, &row, &waiting_for).await? {
+                Parking::Committed => Ok(Some(settled(&row, before, Vec::new()))),
+                Parking::Lost => Ok(None),
+                Parking::Full => Err(SettleError::WaitingListFull),
+            };
+        }
+        row.waiting_for = None;
+        row.program = then.as_ref().map(|then| then.program.clone());
+        row.terms_version = judgement.terms_version;
+        let deltas = deltas(&judgement, &row.posted)?;
+        let Some(postings) = self.postings(organization, &mut row, deltas, payer, fact, now).await? else {
+            return Ok(None);
+        };
+        if same_but_time(before, &row) {
+            return Ok(Some(unchanged(row.source, judgement.reason)));
+        }
+        if !self.store.commit_source(organization, &row, &postings).await? {
+            return Ok(None);
+        }
+        self.announce(organization, &postings).await;
+        let posted = postings.iter().map(posted_line).collect();
+        Ok(Some(settled(&row, before, posted)))
+    }
+
+    /// The ledger lines of the differences; `None` when a reward is not as the source says, which means that the
+    /// source was written since it was read.
+    async fn postings(
+        &self,
+        organization: &OrganizationId,
+        row: &mut SourceRow,
+        deltas: Vec<Delta>,
+        payer: &PayerState,
+        fact: Option<&Fact>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Vec<Posting>>, SettleError> {
+        let (Some(program), Some(payment), Some(referee)) =
+            (row.program.clone(), row.state.payment.clone(), payer.referee.clone())
+        else {
+            return Ok(Some(Vec::new()));
+        };
+        let context = Context {
+            program,
+            terms_version: row.terms_version.unwrap_or_default(),
+            source: row.source.clone(),
+            referee,
+            takes_back: takes_back(&row.state, fact),
+            occurred_at: payment.paid_at,
+            recorded_at: now,
+        };
+        let mut postings = Vec::new();
+        for delta in deltas {
+            let current = match &delta.posted {
+                Some(posted) => match self.store.find_reward(organization, &posted.reward).await? {
+                    Some(reward) => Some(reward),
+                    None => return Ok(None),
+                },
+                None => None,
+            };
+            let (posting, posted) = post(&delta, current.as_ref(), &context)?;
+            replace(&mut row.posted, delta.posted.as_ref(), posted);
+            postings.push(posting);
+        }
+        Ok(Some(postings))
+    }
+
+    async fn find_payer(
+        &self,
+        organization: &OrganizationId,
+        payer: &Payer,
+    ) -> Result<Option<PayerState>, SettleError> {
+        if *payer == Payer::default() {
+            return Ok(None);
+        }
+        let referee = self.store.find_referee_of(organization, payer).await?;
+        let binding = match &referee {
+            Some(referee) => self.store.get_referee(organization, referee).await?.binding(),
+            None => Binding::Unknown,
+        };
+        Ok(Some(PayerState { referee, binding }))
+    }
+
+    /// Tells the queue what is due. Only for speed: the rewards' rows are due until they are delivered, and the sweeper
+    /// sends again whatever was not.
+    async fn announce(&self, organization: &OrganizationId, postings: &[Posting]) {
+        for posting in postings {
+            let Posting::Open(reward) = posting else { continue };
+            let message = FulfillMessage::RewardDueV1 {
+                organization: organization.clone(),
+                reward: reward.reward.clone(),
+            };
+            if let Err(error) = self.fulfill_queue.send(&message).await {
+                tracing::warn!(reward.id = %reward.reward, %error, "not announced; the sweeper will");
+            }
+        }
+    }
+}
+
+/// The source as it is with the fact joined.
+fn join(before: &SourceRow, fact: Option<&Fact>) -> Result<SourceRow, SettleError> {
+    let mut row = before.clone();
+    if let Some(fact) = fact {
+        row.state = before.state.merge(&fact.state).map_err(|error| {
+            let reason = match error {
+                MergeError::CurrencyMismatch { .. } => Reason::CurrencyMismatch,
+                MergeError::TooManyReversals => Reason::TooManyReversals,
+            };
+            SettleError::Refused { reason, detail: error.to_string() }
+        })?;
+        row.payer = before.payer.merge(&fact.payer).map_err(|error| SettleError::Refused {
+            reason: Reason::PayerMismatch,
+            detail: error.to_string(),
+        })?;
+    }
+    Ok(row)
+}
+
+/// Whom the source waits for, when its payer is all that is missing.
+fn waiting_for(judgement: &Judgement, payer: &Payer) -> Option<Waiting> {
+    match judgement.reason {
+        Reason::AwaitingSignup => payer.external_id.clone().map(Waiting::Referee),
+        Reason::PayerUnknown => payer.customer.clone().map(Waiting::Customer),
+        _ => None,
+    }
+}
+
+/// What takes back: what the event says, or what the state shows when it was not an event.
+fn takes_back(state: &SourceState, fact: Option<&Fact>) -> Cause {
+    let told = fact.map(|fact| &fact.state).unwrap_or(state);
+    if told.voided {
+        Cause::Void
+    } else if !told.disputes.is_empty() {
+        Cause::Dispute
+    } else if !told.refunds.is_empty() || !told.refunded_by_charge.is_empty() {
+        Cause::Refund
+    } else {
+        Cause::Correction
+    }
+}
+
+fn replace(all: &mut Vec<Posted>, before: Option<&Posted>, after: Posted) {
+    match all.iter_mut().find(|posted| Some(&**posted) == before) {
+        Some(posted) => *posted = after,
+        None => all.push(after),
+    }
+}
+
+fn posted_line(posting: &Posting) -> (RewardId, Money) {
+    match posting {
+        Posting::Open(reward) => (reward.reward.clone(), Money::new(reward.delta, reward.unit)),
+        Posting::Correct { entry, .. } => (entry.reward.clone(), Money::new(entry.delta, entry.unit)),
+    }
+}
+
+fn same_but_time(before: &SourceRow, after: &SourceRow) -> bool {
+    before.version > 0 && SourceRow { updated_at: before.updated_at, ..after.clone() } == *before
+}
+
+fn unchanged(source: SourceId, reason: Reason) -> Settled {
+    Settled { source, reason, changed: false, posted: Vec::new() }
+}
+
+fn settled(row: &SourceRow, before: &SourceRow, posted: Vec<(RewardId, Money)>) -> Settled {
+    let reason = row.reason.unwrap_or(Reason::AwaitingPayment);
+    Settled { source: row.source.clone(), reason, changed: !same_but_time(before, row), posted }
+}

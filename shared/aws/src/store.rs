@@ -1,0 +1,78 @@
+//! The store: one `DynamoDB` table. Each submodule holds the access patterns of one kind of row; all keys are built in
+//! [`keys`].
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+
+use crate::cache::Cache;
+use crate::config::{ConfigError, Lookup, required};
+use crate::{Clock, Meter, Platform};
+
+mod code;
+mod day;
+mod due;
+pub mod error;
+mod item;
+pub mod keys;
+mod ledger;
+mod organization;
+mod page;
+mod program;
+mod referee;
+mod reward;
+mod source;
+
+pub use code::{CodeRow, ParticipantRow};
+pub use error::{StoreError, Transaction};
+pub use item::Item;
+pub use organization::{ApiKeyRow, EndpointRow, KEYS_MAX, OrganizationRow};
+pub use page::Page;
+pub use program::ProgramRow;
+pub use referee::{Bind, CustomerLink, RefereeRow};
+pub use reward::{Claim, Completion};
+pub use source::{Forward, Parking, SourceRow, Waiting};
+
+/// The table and what a process keeps in memory of it. Clones share both.
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+    table: String,
+    meter: Meter,
+    clock: Clock,
+    api_keys: Arc<Cache<String, ApiKeyRow>>,
+    endpoints: Arc<Cache<String, EndpointRow>>,
+    programs: Arc<Cache<(String, String), ProgramRow>>,
+    terms: Arc<Cache<(String, String, u32), domain::program::Terms>>,
+    customers: Arc<Cache<keys::Key, ()>>,
+}
+
+impl Store {
+    /// The store of a function: `TABLE_NAME` names the table.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the variable is missing.
+    pub fn new(platform: &Platform, lookup: Lookup<'_>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            client: platform.dynamodb.clone(),
+            table: required(lookup, "TABLE_NAME")?,
+            meter: platform.meter.clone(),
+            clock: platform.clock.clone(),
+            api_keys: Arc::default(),
+            endpoints: Arc::default(),
+            programs: Arc::default(),
+            terms: Arc::default(),
+            customers: Arc::default(),
+        })
+    }
+
+    /// One cheap call, so that name resolution, TLS and credentials are done before the first request. Its outcome
+    /// does not matter: the first real call tells what is wrong.
+    pub async fn warm_up(&self) {
+        let nobody = keys::Key { pk: "WARM#".to_owned(), sk: "-".to_owned() };
+        if let Err(error) = self.get(&nobody, false).await {
+            tracing::warn!(%error, "the first call to the table failed");
+        }
+        self.meter.reset();
+    }
+}

@@ -1,0 +1,241 @@
+//! Every key of the table. Nothing else builds or reads one.
+//!
+//! | row | pk | sk |
+//! |---|---|---|
+//! | organization, in the directory that the nightly run pages through | `ORGANIZATIONS` | `<org>` |
+//! | API key by its hash; leads to the organization | `KEY#<sha-256>` | `KEY` |
+//! | webhook endpoint by its id; leads to the organization | `ENDPOINT#<whe>` | `ENDPOINT` |
+//! | API key and endpoint, for listing | `<org>` | `KEY#<key>`, `ENDPOINT#<whe>` |
+//! | program | `<org>` | `PROGRAM#<prg>` |
+//! | terms, immutable | `<org>#<prg>` | `TERMS#<version>` |
+//! | daily report | `<org>` | `REPORT#<day>` |
+//! | participant | `<org>#<prt>` | `PARTICIPANT` |
+//! | reward: the opening line of its ledger | `<org>#<prt>` | `L#<time>#<tail>` |
+//! | correcting entry | `<org>#<prt>` | `L#<time>#<tail>.<number>` |
+//! | snapshot of the balances | `<org>#<prt>` | `L#<time>#~` |
+//! | code | `<org>#CODE#<code>` | `CODE` |
+//! | referee: the referral, or what waits for it | `<org>#REFEREE#<external id>` | `REFEREE` |
+//! | processor's customer: the referee, or what waits for it | `<org>#CUSTOMER#<processor>#<id>` | `CUSTOMER` |
+//! | source | `<org>#SOURCE#<source>` | `SOURCE` |
+//!
+//! | index | pk | sk | rows |
+//! |---|---|---|---|
+//! | `due` | `DUE#<shard>` | `<time>` | rows with something left to do |
+//! | `day` | `<org>#<day>#<shard>` | `<time>` | referrals and ledger lines |
+//! | `referrer` | `<org>#<prt>` | `<time>#<referee>` | referrals |
+//!
+//! `<time>` is ten base-32 digits of a millisecond timestamp. Every key starts with its organization, but for the two
+//! rows that lead to one, the directory, and the due index, whose rows name their organization in the table's own key.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use domain::code::ReferralCode;
+use domain::fact::Customer;
+use domain::id::{
+    ApiKeyId, EndpointId, ExternalId, OrganizationId, ParticipantId, Processor, ProcessorRef, ProgramId,
+    RewardId, SourceId, time_digits,
+};
+
+/// The table's TTL attribute; `template.yaml` names the same.
+pub const TTL_ATTRIBUTE: &str = "expires_at";
+/// The sparse index of rows with something left to do.
+pub const DUE_INDEX: &str = "due";
+/// The index of what a day wrote.
+pub const DAY_INDEX: &str = "day";
+/// The index of referrals by referrer.
+pub const REFERRER_INDEX: &str = "referrer";
+
+/// Shards of the due index: 16 x 1,000 index writes a second.
+pub const DUE_SHARDS: u32 = 16;
+/// Shards of an organization's day: 4 x 1,000 index writes a second.
+pub const DAY_SHARDS: u32 = 4;
+
+/// The directory's partition.
+pub(crate) const DIRECTORY: &str = "ORGANIZATIONS";
+
+/// A primary key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Partition key.
+    pub pk: String,
+    /// Sort key.
+    pub sk: String,
+}
+
+impl Key {
+    fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
+        Self { pk: pk.into(), sk: sk.into() }
+    }
+
+    fn shard(&self, shards: u32) -> u32 {
+        let mut hash = crc32fast::Hasher::new();
+        hash.update(self.pk.as_bytes());
+        hash.update(self.sk.as_bytes());
+        hash.finalize() % shards
+    }
+}
+
+pub(crate) fn directory(organization: &OrganizationId) -> Key {
+    Key::new(DIRECTORY, organization.as_str())
+}
+
+pub(crate) fn api_key(hash: &str) -> Key {
+    Key::new(format!("KEY#{hash}"), "KEY")
+}
+
+pub(crate) fn api_key_listing(organization: &OrganizationId, id: &ApiKeyId) -> Key {
+    Key::new(organization.as_str(), format!("{API_KEYS}{id}"))
+}
+
+pub(crate) fn endpoint(id: &EndpointId) -> Key {
+    Key::new(format!("ENDPOINT#{id}"), "ENDPOINT")
+}
+
+pub(crate) fn endpoint_listing(organization: &OrganizationId, id: &EndpointId) -> Key {
+    Key::new(organization.as_str(), format!("{ENDPOINTS}{id}"))
+}
+
+pub(crate) fn program(organization: &OrganizationId, id: &ProgramId) -> Key {
+    Key::new(organization.as_str(), format!("{PROGRAMS}{id}"))
+}
+
+/// Sort key prefixes within an organization's own partition.
+pub(crate) const API_KEYS: &str = "KEY#";
+pub(crate) const ENDPOINTS: &str = "ENDPOINT#";
+pub(crate) const PROGRAMS: &str = "PROGRAM#";
+/// Sort key prefix of the ledger within a participant's partition.
+pub(crate) const LEDGER: &str = "L#";
+/// Sorts after every line of the ledger.
+pub(crate) const LEDGER_END: &str = "L#~";
+
+pub(crate) fn terms(organization: &OrganizationId, program: &ProgramId, version: u32) -> Key {
+    Key::new(format!("{organization}#{program}"), format!("TERMS#{version:06}"))
+}
+
+pub(crate) fn report(organization: &OrganizationId, day: NaiveDate) -> Key {
+    Key::new(organization.as_str(), format!("REPORT#{day}"))
+}
+
+pub(crate) fn participant(organization: &OrganizationId, id: &ParticipantId) -> Key {
+    Key::new(participant_partition(organization, id), "PARTICIPANT")
+}
+
+pub(crate) fn participant_partition(organization: &OrganizationId, id: &ParticipantId) -> String {
+    format!("{organization}#{id}")
+}
+
+pub(crate) fn reward(organization: &OrganizationId, id: &RewardId) -> Key {
+    let (time, tail) = id.place();
+    Key::new(participant_partition(organization, &id.participant()), format!("L#{time}#{tail}"))
+}
+
+pub(crate) fn entry(
+    organization: &OrganizationId,
+    reward: &RewardId,
+    number: u32,
+    recorded_at: DateTime<Utc>,
+) -> Key {
+    let (_, tail) = reward.place();
+    let sk = format!("L#{}#{tail}.{number:06}", time_digits(recorded_at));
+    Key::new(participant_partition(organization, &reward.participant()), sk)
+}
+
+/// A snapshot of every line up to and including the moment whose digits are `time`.
+pub(crate) fn snapshot(organization: &OrganizationId, id: &ParticipantId, time: &str) -> Key {
+    Key::new(participant_partition(organization, id), format!("L#{time}#~"))
+}
+
+pub(crate) fn is_snapshot(sk: &str) -> bool {
+    sk.starts_with(LEDGER) && sk.ends_with("#~")
+}
+
+pub(crate) fn code(organization: &OrganizationId, code: &ReferralCode) -> Key {
+    Key::new(format!("{organization}#CODE#{}", code.as_str()), "CODE")
+}
+
+pub(crate) fn referee(organization: &OrganizationId, id: &ExternalId) -> Key {
+    Key::new(format!("{organization}#REFEREE#{id}"), "REFEREE")
+}
+
+pub(crate) fn customer(organization: &OrganizationId, customer: &Customer) -> Key {
+    Key::new(format!("{organization}#CUSTOMER#{}#{}", customer.processor, customer.reference), "CUSTOMER")
+}
+
+pub(crate) fn source(organization: &OrganizationId, id: &SourceId) -> Key {
+    Key::new(format!("{organization}#SOURCE#{id}"), "SOURCE")
+}
+
+/// The due index's key of a row.
+pub(crate) fn due(key: &Key, at: DateTime<Utc>) -> Key {
+    Key::new(due_partition(key.shard(DUE_SHARDS)), time_digits(at))
+}
+
+pub(crate) fn due_partition(shard: u32) -> String {
+    format!("DUE#{shard:02}")
+}
+
+/// The day index's key of a row.
+pub(crate) fn day(organization: &OrganizationId, key: &Key, at: DateTime<Utc>) -> Key {
+    let pk = day_partition(organization, at.date_naive(), key.shard(DAY_SHARDS));
+    Key::new(pk, time_digits(at))
+}
+
+pub(crate) fn day_partition(organization: &OrganizationId, day: NaiveDate, shard: u32) -> String {
+    format!("{organization}#{day}#{shard}")
+}
+
+/// The referrer index's key of a referral.
+pub(crate) fn referrer(
+    organization: &OrganizationId,
+    referrer: &ParticipantId,
+    referee: &ExternalId,
+    at: DateTime<Utc>,
+) -> Key {
+    Key::new(participant_partition(organization, referrer), format!("{}#{referee}", time_digits(at)))
+}
+
+/// A row of the due index: whose it is, and what is left to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// The organization.
+    pub organization: OrganizationId,
+    /// What is left to do.
+    pub task: DueTask,
+}
+
+/// What can be left to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DueTask {
+    /// A reward is to be delivered.
+    Reward(RewardId),
+    /// Sources wait for a referee who has signed up since.
+    Referee(ExternalId),
+    /// Sources wait for a customer whose referee is known since.
+    Customer(Customer),
+    /// A payment's events are to be moved to its invoice.
+    Payment(SourceId),
+}
+
+/// Reads a primary key of the due index back; `None` for a key of another form.
+#[must_use]
+pub fn parse_due(key: &Key) -> Option<Due> {
+    let (organization, rest) = key.pk.split_once('#')?;
+    let organization = OrganizationId::parse(organization).ok()?;
+    let task = match key.sk.as_str() {
+        "REFEREE" => DueTask::Referee(ExternalId::parse(rest.strip_prefix("REFEREE#")?).ok()?),
+        "CUSTOMER" => {
+            let (processor, reference) = rest.strip_prefix("CUSTOMER#")?.split_once('#')?;
+            let processor = Processor::parse(processor).ok()?;
+            DueTask::Customer(Customer { processor, reference: ProcessorRef::parse(reference).ok()? })
+        }
+        "SOURCE" => DueTask::Payment(SourceId::parse(rest.strip_prefix("SOURCE#")?).ok()?),
+        line => {
+            let (time, tail) = line.strip_prefix(LEDGER)?.split_once('#')?;
+            DueTask::Reward(RewardId::parse(&format!("rwd_{}{time}{tail}", rest.strip_prefix("prt_")?)).ok()?)
+        }
+    };
+    Some(Due { organization, task })
+}
+
+#[cfg(test)]
+#[path = "keys_tests.rs"]
+mod tests;

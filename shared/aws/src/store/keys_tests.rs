@@ -1,0 +1,56 @@
+use chrono::TimeZone as _;
+use domain::id::RuleId;
+
+use super::*;
+
+fn organization() -> OrganizationId {
+    OrganizationId::from_entropy(&[7; 17])
+}
+
+#[test]
+fn due_rows_read_back_as_they_are_written() {
+    let organization = organization();
+    let customer_ = Customer {
+        processor: Processor::parse("stripe").unwrap(),
+        reference: ProcessorRef::parse("cus_1").unwrap(),
+    };
+    let external_id = ExternalId::parse("auth0|a:b.c").unwrap();
+    let source_id = SourceId::parse("payment/stripe/pi_1").unwrap();
+    let participant = ParticipantId::derive(&["a"]);
+    let at = Utc.timestamp_millis_opt(1_767_225_600_123).unwrap();
+    let rule = RuleId::parse("commission").unwrap();
+    let reward_id = RewardId::of(&participant, at, &source_id, &rule, 0);
+    for (key, task) in [
+        (referee(&organization, &external_id), DueTask::Referee(external_id)),
+        (customer(&organization, &customer_), DueTask::Customer(customer_)),
+        (source(&organization, &source_id), DueTask::Payment(source_id)),
+        (reward(&organization, &reward_id), DueTask::Reward(reward_id)),
+    ] {
+        assert_eq!(parse_due(&key), Some(Due { organization: organization.clone(), task }), "{key:?}");
+    }
+}
+
+#[test]
+fn keys_of_another_form_are_not_due() {
+    for (pk, sk) in [("", ""), ("org", "SOURCE"), ("KEY#x", "KEY"), ("a#b#c", "L#1#2")] {
+        assert_eq!(parse_due(&Key::new(pk, sk)), None);
+    }
+}
+
+#[test]
+fn the_ledger_sorts_by_time_with_snapshots_after_their_moment() {
+    let (organization, participant) = (organization(), ParticipantId::derive(&["a"]));
+    let at = |millis| Utc.timestamp_millis_opt(1_767_225_600_000 + millis).unwrap();
+    let source = SourceId::parse("invoice/stripe/in_1").unwrap();
+    let rule = RuleId::parse("commission").unwrap();
+    let id = RewardId::of(&participant, at(0), &source, &rule, 0);
+    let keys = [
+        reward(&organization, &id).sk,
+        entry(&organization, &id, 1, at(0)).sk,
+        snapshot(&organization, &participant, &time_digits(at(0))).sk,
+        entry(&organization, &id, 2, at(1)).sk,
+    ];
+    assert!(keys.is_sorted(), "{keys:?}");
+    assert!(keys.iter().all(|sk| sk.as_str() > LEDGER && sk.as_str() < LEDGER_END));
+    assert_eq!(keys.iter().filter(|sk| is_snapshot(sk)).count(), 1);
+}

@@ -1,0 +1,140 @@
+//! A participant's ledger and balances.
+//!
+//! The balance is the latest snapshot plus the lines since: one query, newest first, that stops at the snapshot. A
+//! snapshot is a row among the lines, at the moment it speaks for. It is written by a reader who found many lines, only
+//! over lines that are settled for good and older than any write that may still be on its way; so whoever writes the
+//! one for a moment writes the same.
+
+use chrono::{DateTime, Duration, Utc};
+use domain::id::{OrganizationId, ParticipantId, time_digits};
+use domain::ledger::{Balances, Line, add_line};
+use serde::{Deserialize, Serialize};
+
+use super::Store;
+use super::error::StoreError;
+use super::item::{Item, from_item, text, text_of, to_item};
+use super::keys;
+use super::page::{Page, Range, read_cursor, write_cursor};
+
+/// Lines read at a time.
+const PAGE: i32 = 100;
+/// Lines since the last snapshot that make a reader write the next.
+const LINES_UNTIL_SNAPSHOT: usize = 16;
+/// Age below which a line may still be followed by one that sorts before it: far above any function's timeout.
+const SETTLING_MINUTES: i64 = 15;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SnapshotRow {
+    balances: Balances,
+}
+
+impl Store {
+    /// Lines of a participant's ledger, newest first, page by page.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list_lines(
+        &self,
+        organization: &OrganizationId,
+        participant: &ParticipantId,
+        cursor: Option<&str>,
+        limit: i32,
+    ) -> Result<Page<Line>, StoreError> {
+        let pk = keys::participant_partition(organization, participant);
+        let mut range = Range::new(&pk, keys::LEDGER, keys::LEDGER_END, limit);
+        range.newest_first = true;
+        let after = cursor.and_then(|cursor| read_cursor(cursor, &["sk"])).map(|mut key: Item| {
+            key.insert("pk".to_owned(), text(&pk));
+            key
+        });
+        let (items, next) = self.query(&range, after).await?;
+        let lines = items.into_iter().filter(|item| !keys::is_snapshot(text_of(item, "sk")));
+        let rows = lines.map(line).collect::<Result<_, _>>()?;
+        Ok(Page { rows, next: next.map(|key| write_cursor(&key, &["sk"])) })
+    }
+
+    /// What a participant has, by unit. An eventual read: it may lag by the blink of an eye.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn get_balances(
+        &self,
+        organization: &OrganizationId,
+        participant: &ParticipantId,
+    ) -> Result<Balances, StoreError> {
+        let (mut balances, lines) = self.lines_since_snapshot(organization, participant, false).await?;
+        add_all(&mut balances, &lines)?;
+        if lines.len() >= LINES_UNTIL_SNAPSHOT {
+            self.write_snapshot(organization, participant).await?;
+        }
+        Ok(balances)
+    }
+
+    /// The latest snapshot's balances, and every line since, newest first.
+    async fn lines_since_snapshot(
+        &self,
+        organization: &OrganizationId,
+        participant: &ParticipantId,
+        consistent: bool,
+    ) -> Result<(Balances, Vec<Line>), StoreError> {
+        let pk = keys::participant_partition(organization, participant);
+        let mut range = Range::new(&pk, keys::LEDGER, keys::LEDGER_END, PAGE);
+        // The common case ends within one snapshot's distance; a longer one goes on in larger pages.
+        range.limit = i32::try_from(LINES_UNTIL_SNAPSHOT.saturating_mul(2)).unwrap_or(PAGE);
+        (range.newest_first, range.consistent) = (true, consistent);
+        let (mut lines, mut after) = (Vec::new(), None);
+        loop {
+            let (items, next) = self.query(&range, after).await?;
+            for item in items {
+                if keys::is_snapshot(text_of(&item, "sk")) {
+                    return Ok((from_item::<SnapshotRow>(item)?.balances, lines));
+                }
+                lines.push(line(item)?);
+            }
+            range.limit = PAGE;
+            after = next;
+            if after.is_none() {
+                return Ok((Balances::new(), lines));
+            }
+        }
+    }
+
+    /// Writes the snapshot of the longest settled prefix, if it is longer than the last one's.
+    async fn write_snapshot(
+        &self,
+        organization: &OrganizationId,
+        participant: &ParticipantId,
+    ) -> Result<(), StoreError> {
+        let (mut balances, lines) = self.lines_since_snapshot(organization, participant, true).await?;
+        let settled = settled_prefix(lines, self.clock.now());
+        let Some(last) = settled.last() else { return Ok(()) };
+        let place = keys::snapshot(organization, participant, &time_digits(last.recorded_at()));
+        add_all(&mut balances, &settled)?;
+        let item = to_item(&place, &SnapshotRow { balances })?;
+        // Refused when another reader was quicker; it wrote the same.
+        self.put_new(item).await.map(|_| ())
+    }
+}
+
+/// The oldest lines up to the first that is not settled, or too young; oldest first. A moment is taken whole or not at
+/// all, since a snapshot stands after every line of its moment.
+fn settled_prefix(newest_first: Vec<Line>, now: DateTime<Utc>) -> Vec<Line> {
+    let horizon = now - Duration::minutes(SETTLING_MINUTES);
+    let mut oldest_first = newest_first;
+    oldest_first.reverse();
+    let open = oldest_first.iter().find(|line| !line.is_settled() || line.recorded_at() > horizon);
+    let end = open.map(Line::recorded_at);
+    oldest_first.into_iter().take_while(|line| end.is_none_or(|end| line.recorded_at() < end)).collect()
+}
+
+fn add_all(balances: &mut Balances, lines: &[Line]) -> Result<(), StoreError> {
+    lines.iter().try_for_each(|line| add_line(balances, line)).map_err(StoreError::corrupt)
+}
+
+fn line(item: Item) -> Result<Line, StoreError> {
+    match text_of(&item, "kind") {
+        "reward" => Ok(Line::Reward(Box::new(from_item(item)?))),
+        "entry" => Ok(Line::Entry(Box::new(from_item(item)?))),
+        other => Err(StoreError::corrupt(format!("a ledger line of kind {other:?}"))),
+    }
+}

@@ -1,0 +1,134 @@
+use chrono::TimeZone as _;
+
+use super::*;
+use crate::code::ReferralCode;
+use crate::id::{Channel, ExternalId, OrganizationId, ProcessorRef};
+use crate::program::TermsDraft;
+use crate::source::{Payment, Refund, RefundStatus};
+
+fn at(hours: i64) -> DateTime<Utc> {
+    Utc.timestamp_opt(1_767_225_600 + hours * 3600, 0).unwrap()
+}
+
+fn bound() -> Binding {
+    let program = ProgramId::derive(&["p"]);
+    let external_id = ExternalId::parse("anna").unwrap();
+    Binding::Bound(Referral {
+        referee: ExternalId::parse("ben").unwrap(),
+        referrer: ParticipantId::of(&OrganizationId::derive(&["o"]), &program, &external_id),
+        program,
+        used_code: ReferralCode::parse("ANN-2345").unwrap(),
+        channel: Channel::parse("sign-up").unwrap(),
+        signed_up_at: at(0),
+        recorded_at: at(0),
+    })
+}
+
+fn then(rules: &str, status: ProgramStatus) -> ProgramThen {
+    let draft: TermsDraft = serde_json::from_str(&format!(r#"{{"rules":{rules}}}"#)).unwrap();
+    let terms = Terms { version: 1, effective_from: at(0), draft };
+    ProgramThen { program: ProgramId::derive(&["p"]), status, terms }
+}
+
+const PERCENT: &str = r#"[{"id":"commission","amount":{"percentage":{"percent":"10"}}}]"#;
+const EX_TAX: &str =
+    r#"[{"id":"commission","amount":{"percentage":{"percent":"10","basis":"paid_excluding_tax"}}}]"#;
+const FIXED: &str = r#"[{"id":"bounty","amount":{"fixed":{"amount":500,"currency":"EUR"}}}]"#;
+
+fn paid(amount: i64, hours: i64) -> SourceState {
+    let payment =
+        Payment { amount, total: Some(11_900), total_excluding_tax: Some(10_000), paid_at: at(hours) };
+    SourceState::paid(Currency::parse("USD").unwrap(), payment)
+}
+
+fn refunded(state: &SourceState, id: &str, amount: i64) -> SourceState {
+    let refund = Refund { amount, status: RefundStatus::Succeeded, charge: None };
+    let currency = Currency::parse("USD").unwrap();
+    state.merge(&SourceState::refund(currency, ProcessorRef::parse(id).unwrap(), refund)).unwrap()
+}
+
+fn payer() -> Payer {
+    Payer { external_id: Some(ExternalId::parse("ben").unwrap()), customer: None }
+}
+
+fn judged(state: &SourceState, rules: &str) -> (Reason, i64) {
+    let judgement = judge(state, &payer(), &bound(), Some(&then(rules, ProgramStatus::Active))).unwrap();
+    (judgement.reason, judgement.rules.first().map_or(0, |rule| rule.target.amount))
+}
+
+#[test]
+fn a_percentage_follows_what_stands_of_the_payment() {
+    let state = paid(20_000, 1);
+    assert_eq!(judged(&state, PERCENT), (Reason::Earned, 2_000));
+    let state = refunded(&state, "re_1", 5_001);
+    assert_eq!(judged(&state, PERCENT), (Reason::Earned, 1_499));
+    assert_eq!(judged(&refunded(&state, "re_2", 14_999), PERCENT), (Reason::Refunded, 0));
+}
+
+#[test]
+fn a_percentage_can_leave_out_the_tax() {
+    assert_eq!(judged(&paid(11_900, 1), EX_TAX), (Reason::Earned, 1_000));
+    // Partly paid with credit: the tax in what was paid is in proportion.
+    assert_eq!(judged(&paid(5_950, 1), EX_TAX), (Reason::Earned, 500));
+    assert_eq!(judged(&refunded(&paid(11_900, 1), "re_1", 5_950), EX_TAX), (Reason::Earned, 500));
+}
+
+#[test]
+fn a_fixed_reward_stands_while_anything_of_the_payment_stands() {
+    let state = paid(20_000, 1);
+    assert_eq!(judged(&state, FIXED), (Reason::Earned, 500));
+    assert_eq!(judged(&refunded(&state, "re_1", 19_999), FIXED), (Reason::Earned, 500));
+    assert_eq!(judged(&refunded(&state, "re_1", 20_000), FIXED), (Reason::Refunded, 0));
+}
+
+#[test]
+fn a_payment_earns_from_the_grace_before_the_sign_up_on() {
+    assert_eq!(judged(&paid(20_000, -24), PERCENT).0, Reason::Earned);
+    let mut early = paid(20_000, -24);
+    early.payment.as_mut().unwrap().paid_at -= Duration::seconds(1);
+    assert_eq!(judged(&early, PERCENT), (Reason::PaidBeforeSignup, 0));
+}
+
+#[test]
+fn what_earns_nothing_says_why() {
+    let judged = |state: &SourceState, payer: &Payer, binding: &Binding, status| {
+        judge(state, payer, binding, Some(&then(PERCENT, status))).unwrap().reason
+    };
+    let (active, nobody) = (ProgramStatus::Active, Payer::default());
+    let organic = Binding::Organic { signed_up_at: at(0) };
+    let state = paid(20_000, 1);
+    assert_eq!(judged(&SourceState::default(), &payer(), &bound(), active), Reason::AwaitingPayment);
+    assert_eq!(judged(&state, &nobody, &Binding::Unknown, active), Reason::PayerUnknown);
+    assert_eq!(judged(&state, &payer(), &Binding::Unknown, active), Reason::AwaitingSignup);
+    assert_eq!(judged(&state, &payer(), &organic, active), Reason::NotReferred);
+    assert_eq!(judged(&state, &payer(), &bound(), ProgramStatus::Paused), Reason::ProgramNotActive);
+    assert_eq!(judged(&paid(0, 1), &payer(), &bound(), active), Reason::ZeroAmount);
+    assert_eq!(judged(&paid(9, 1), &payer(), &bound(), active), Reason::RoundsToZero);
+    let voided = SourceState { voided: true, ..paid(100, 1) };
+    assert_eq!(judged(&voided, &payer(), &bound(), active), Reason::Voided);
+    assert_eq!(judge(&state, &payer(), &bound(), None).unwrap().reason, Reason::ProgramNotActive);
+}
+
+#[test]
+fn only_the_difference_is_posted() {
+    let judgement =
+        judge(&paid(20_000, 1), &payer(), &bound(), Some(&then(PERCENT, ProgramStatus::Active))).unwrap();
+    let first = deltas(&judgement, &[]).unwrap();
+    assert_eq!(first.len(), 1);
+    assert_eq!(first[0].amount.to_string(), "20.00 USD");
+    let source = crate::id::SourceId::parse("invoice/stripe/in_1").unwrap();
+    let rule = &judgement.rules[0];
+    let posted = Posted {
+        rule: rule.rule.clone(),
+        recipient: rule.recipient.clone(),
+        program: ProgramId::derive(&["p"]),
+        amount: 2_000,
+        currency: rule.target.currency,
+        reward: RewardId::of(&rule.recipient, at(1), &source, &rule.rule, 0),
+        generation: 0,
+        entries: 1,
+    };
+    assert!(deltas(&judgement, std::slice::from_ref(&posted)).unwrap().is_empty());
+    let nothing = Judgement { rules: Vec::new(), ..judgement };
+    assert_eq!(deltas(&nothing, &[posted]).unwrap()[0].amount.amount, -2_000);
+}

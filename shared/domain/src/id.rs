@@ -1,0 +1,364 @@
+//! Identifiers. Each is parsed once, at the edge, and never holds a character that could forge a table key (`#`) or
+//! break a path (`/`). Ids that stand for a business fact are derived from that fact, so a retry names the same row.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Longest identifier that a caller may choose, in bytes.
+pub const EXTERNAL_ID_BYTES_MAX: usize = 128;
+
+/// Characters in the random or derived part of an id: 26 base-32 digits, 130 bits.
+const DIGITS: usize = 26;
+/// Base-32 digits of a millisecond timestamp (50 bits, until the year 37648).
+const TIME_DIGITS: usize = 10;
+/// Base-32 digits that tell rewards of one participant and millisecond apart (50 bits).
+const TAIL_DIGITS: usize = 10;
+
+/// Crockford's alphabet in lower case: sorts like the number it encodes and has no i, l, o, u.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// An identifier that cannot be used, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// Empty, or longer than allowed.
+    #[error("must have 1 to {max} characters")]
+    Length {
+        /// Longest accepted, in characters.
+        max: usize,
+    },
+    /// A character outside the accepted set.
+    #[error("may hold only letters, digits and . _ : | - (use your own opaque id, not an e-mail address)")]
+    Character,
+    /// Not of the form `prefix_` and base-32 digits.
+    #[error("must be an id of the form {form}")]
+    Form {
+        /// What the id looks like.
+        form: &'static str,
+    },
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks the form and keeps the text verbatim.
+            ///
+            /// # Errors
+            /// [`IdError`] says what the text must look like.
+            pub fn parse(text: &str) -> Result<Self, IdError> {
+                let check: fn(&str) -> Result<(), IdError> = $check;
+                check(text).map(|()| Self(text.to_owned()))
+            }
+
+            /// The id as written.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+            fn try_from(text: String) -> Result<Self, IdError> {
+                Self::parse(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                String::schema()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+    };
+}
+
+macro_rules! own_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        text_id!($(#[$doc])* $name, |text| check_own(text, $prefix, DIGITS, concat!($prefix, "<26 base-32 digits>")));
+
+        impl $name {
+            /// An id from 17 bytes of cryptographic randomness.
+            #[must_use]
+            pub fn from_entropy(entropy: &[u8; 17]) -> Self {
+                Self(format!(concat!($prefix, "{}"), base32(entropy, DIGITS)))
+            }
+
+            /// The id of a business fact: the same parts give the same id.
+            #[must_use]
+            pub fn derive(parts: &[&str]) -> Self {
+                Self(format!(concat!($prefix, "{}"), base32(&digest($prefix, parts), DIGITS)))
+            }
+        }
+    };
+}
+
+own_id!(
+    /// A tenant; owns everything below.
+    OrganizationId, "org_"
+);
+own_id!(
+    /// A configured scheme of one organization.
+    ProgramId, "prg_"
+);
+own_id!(
+    /// A participant of one program; derived from organization, program and the caller's own id.
+    ParticipantId, "prt_"
+);
+own_id!(
+    /// An API key (never its secret).
+    ApiKeyId, "key_"
+);
+own_id!(
+    /// A webhook endpoint for a payment processor.
+    EndpointId, "whe_"
+);
+own_id!(
+    /// A line of the ledger.
+    EntryId, "led_"
+);
+own_id!(
+    /// A queue message; derived from what it announces.
+    MessageId, "msg_"
+);
+
+text_id!(
+    /// The caller's own id of a person, company or account: 1 to 128 of `A-Z a-z 0-9 . _ : | -`.
+    ExternalId, check_external
+);
+text_id!(
+    /// A payment processor's id of an invoice, payment, refund, charge, dispute or customer; same form as [`ExternalId`].
+    ProcessorRef, check_external
+);
+text_id!(
+    /// A payment processor or billing system: 1 to 32 of `a-z 0-9 _ -`.
+    Processor, |text| check_slug(text, 32)
+);
+text_id!(
+    /// A rule's name within its terms: 1 to 40 of `a-z 0-9 _ -`.
+    RuleId, |text| check_slug(text, 40)
+);
+text_id!(
+    /// The form or app that a code was entered in (`sign-up`, `tour`, `mobile`, ...): 1 to 40 of `a-z 0-9 _ -`.
+    Channel, |text| check_slug(text, 40)
+);
+text_id!(
+    /// A reward. It names its own place: 26 digits of the participant, 10 of the time, 10 that tell twins apart.
+    RewardId, |text| check_own(text, "rwd_", DIGITS + TIME_DIGITS + TAIL_DIGITS, "rwd_<46 base-32 digits>")
+);
+
+impl ParticipantId {
+    /// The participant that a program knows by `external_id`.
+    #[must_use]
+    pub fn of(organization: &OrganizationId, program: &ProgramId, external_id: &ExternalId) -> Self {
+        Self::derive(&[organization.as_str(), program.as_str(), external_id.as_str()])
+    }
+
+    fn digits(&self) -> &str {
+        self.0.get(4..).unwrap_or_default()
+    }
+}
+
+impl RewardId {
+    /// The reward of one rule for one recipient from one source. `generation` counts the rewards that earlier were
+    /// taken back before they were delivered.
+    #[must_use]
+    pub fn of(
+        participant: &ParticipantId,
+        recorded_at: DateTime<Utc>,
+        source: &SourceId,
+        rule: &RuleId,
+        generation: u32,
+    ) -> Self {
+        let parts = [&source.to_string(), rule.as_str(), &generation.to_string()];
+        let tail = base32(&digest("rwd_", &parts), TAIL_DIGITS);
+        Self(format!("rwd_{}{}{tail}", participant.digits(), time_digits(recorded_at)))
+    }
+
+    /// The participant that the reward belongs to.
+    #[must_use]
+    pub fn participant(&self) -> ParticipantId {
+        ParticipantId(format!("prt_{}", self.0.get(4..4 + DIGITS).unwrap_or_default()))
+    }
+
+    /// Where the reward stands in its participant's ledger: time digits, then the tail.
+    #[must_use]
+    pub fn place(&self) -> (&str, &str) {
+        let digits = self.0.get(4 + DIGITS..).unwrap_or_default();
+        digits.split_at_checked(TIME_DIGITS).unwrap_or((digits, ""))
+    }
+}
+
+/// What a reward can come from. The id is the processor's, so the webhook path and the API path meet in one row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SourceId {
+    /// Invoice, or a payment whose invoice is not known yet.
+    pub kind: SourceKind,
+    /// Who keeps the invoice.
+    pub processor: Processor,
+    /// The invoice's or payment's id there.
+    pub reference: ProcessorRef,
+}
+
+/// Kinds of source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceKind {
+    /// A paid (or to be paid) invoice.
+    Invoice,
+    /// A payment or charge; it forwards to its invoice once that is known.
+    Payment,
+}
+
+impl SourceKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Invoice => "invoice",
+            Self::Payment => "payment",
+        }
+    }
+}
+
+impl SourceId {
+    /// An invoice of a processor.
+    #[must_use]
+    pub const fn invoice(processor: Processor, reference: ProcessorRef) -> Self {
+        Self { kind: SourceKind::Invoice, processor, reference }
+    }
+
+    /// A payment (or charge) of a processor.
+    #[must_use]
+    pub const fn payment(processor: Processor, reference: ProcessorRef) -> Self {
+        Self { kind: SourceKind::Payment, processor, reference }
+    }
+
+    /// Reads `invoice/stripe/in_123`.
+    ///
+    /// # Errors
+    /// [`IdError::Form`] when it is not kind, processor and reference separated by `/`.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        let form = IdError::Form { form: "invoice/<processor>/<id> or payment/<processor>/<id>" };
+        let mut parts = text.split('/');
+        let (Some(kind), Some(processor), Some(reference), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(form);
+        };
+        let kind = match kind {
+            "invoice" => SourceKind::Invoice,
+            "payment" => SourceKind::Payment,
+            _ => return Err(form),
+        };
+        Ok(Self { kind, processor: Processor::parse(processor)?, reference: ProcessorRef::parse(reference)? })
+    }
+}
+
+impl fmt::Display for SourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.kind.as_str(), self.processor, self.reference)
+    }
+}
+
+impl TryFrom<String> for SourceId {
+    type Error = IdError;
+    fn try_from(text: String) -> Result<Self, IdError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<SourceId> for String {
+    fn from(id: SourceId) -> String {
+        id.to_string()
+    }
+}
+
+/// A moment as ten base-32 digits that sort by time (millisecond resolution; moments before 1970 count as 1970).
+#[must_use]
+pub fn time_digits(at: DateTime<Utc>) -> String {
+    let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
+    (0..TIME_DIGITS).rev().map(|place| digit(millis >> (5 * place))).collect()
+}
+
+/// SHA-256 over length-framed parts, so that `("ab", "c")` and `("a", "bc")` differ.
+pub(crate) fn digest(purpose: &str, parts: &[&str]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in std::iter::once(&purpose).chain(parts) {
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().into()
+}
+
+/// The first `length` base-32 digits of `bytes`.
+fn base32(bytes: &[u8], length: usize) -> String {
+    let mut text = String::with_capacity(length);
+    let (mut bits, mut count) = (0_u64, 0_u32);
+    for byte in bytes {
+        if text.len() == length {
+            break;
+        }
+        bits = (bits << 8) | u64::from(*byte);
+        count += 8;
+        while count >= 5 && text.len() < length {
+            count -= 5;
+            text.push(digit(bits >> count));
+        }
+        bits &= (1 << count) - 1;
+    }
+    text
+}
+
+fn digit(bits: u64) -> char {
+    let index = usize::try_from(bits & 31).unwrap_or_default();
+    ALPHABET.get(index).copied().map_or('0', char::from)
+}
+
+fn check_external(text: &str) -> Result<(), IdError> {
+    if text.is_empty() || text.len() > EXTERNAL_ID_BYTES_MAX {
+        return Err(IdError::Length { max: EXTERNAL_ID_BYTES_MAX });
+    }
+    let accepted = |c: char| c.is_ascii_alphanumeric() || "._:|-".contains(c);
+    if text.chars().all(accepted) { Ok(()) } else { Err(IdError::Character) }
+}
+
+fn check_slug(text: &str, max: usize) -> Result<(), IdError> {
+    if text.is_empty() || text.len() > max {
+        return Err(IdError::Length { max });
+    }
+    let accepted = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
+    if text.chars().all(accepted) {
+        Ok(())
+    } else {
+        Err(IdError::Form { form: "lower-case letters, digits, _ and -" })
+    }
+}
+
+fn check_own(text: &str, prefix: &str, digits: usize, form: &'static str) -> Result<(), IdError> {
+    let rest = text.strip_prefix(prefix).ok_or(IdError::Form { form })?;
+    let accepted = |byte: u8| ALPHABET.contains(&byte);
+    if rest.len() == digits && rest.bytes().all(accepted) { Ok(()) } else { Err(IdError::Form { form }) }
+}
+
+#[cfg(test)]
+#[path = "id_tests.rs"]
+mod tests;

@@ -1,0 +1,361 @@
+//! The ledger: rewards, the entries that correct them, and balances as a fold of both.
+//!
+//! A reward is the opening entry of its own small account. Later entries (refunds, restorations) are lines of their
+//! own that name it; no line's `delta` ever changes. What becomes available to the participant, and when:
+//!
+//! | line | adds to `available` |
+//! |---|---|
+//! | reward | `payable`, at the moment of fulfilment, once |
+//! | entry against a reward that is not yet being delivered | nothing; it lowers or raises `payable` |
+//! | entry against a reward that is being or was delivered | its `delta`, at once (a clawback when negative) |
+//!
+//! So `available + pending = earned - reversed` always, and every settled line's contribution is final: a snapshot of
+//! a settled prefix of the ledger stays true for ever.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::decision::{Delta, Posted};
+use crate::id::{EntryId, ExternalId, ParticipantId, ProgramId, RewardId, RuleId, SourceId};
+use crate::money::{Currency, MoneyError};
+
+/// Where a reward stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RewardState {
+    /// Earned, not yet decided on.
+    Pending,
+    /// Withheld for review or until a date.
+    Held,
+    /// To be delivered.
+    Approved,
+    /// A worker is delivering it.
+    Fulfilling,
+    /// Delivered.
+    Fulfilled,
+    /// Refused by an administrator.
+    Rejected,
+    /// Taken back in full.
+    Reversed,
+    /// Not used in time.
+    Expired,
+    /// Could not be delivered.
+    Failed,
+}
+
+/// What a line of the ledger was caused by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// A qualifying event.
+    Earned,
+    /// A refund.
+    Refund,
+    /// A dispute.
+    Dispute,
+    /// The invoice was voided.
+    Void,
+    /// A refund that failed or a dispute that was won gave back what was taken.
+    Restored,
+    /// A fact that arrived later changed what the source is worth.
+    Correction,
+}
+
+/// What one rule earned for one recipient from one source, and how far its delivery has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reward {
+    /// Its id; names its place.
+    pub reward: RewardId,
+    /// Who earned.
+    pub participant: ParticipantId,
+    /// The program.
+    pub program: ProgramId,
+    /// The rule.
+    pub rule: RuleId,
+    /// The terms that were applied.
+    pub terms_version: u32,
+    /// What it was earned from.
+    pub source: SourceId,
+    /// Whose payment it was.
+    pub referee: ExternalId,
+    /// Its opening entry, in minor units; never changes.
+    pub delta: i64,
+    /// Unit of every figure here: an ISO 4217 code.
+    pub unit: Currency,
+    /// Why it was opened.
+    pub cause: Cause,
+    /// When the payment was made (business time).
+    pub occurred_at: DateTime<Utc>,
+    /// When the engine wrote it.
+    pub recorded_at: DateTime<Utc>,
+    /// What stands of it: the opening entry and every later one.
+    pub net: i64,
+    /// What is (or was) to be delivered; fixed when a worker claims the reward.
+    pub payable: i64,
+    /// What its delivery made available; set once, at fulfilment.
+    #[serde(default)]
+    pub available: i64,
+    /// Whether its contribution to the balance is final.
+    #[serde(default)]
+    pub settled: bool,
+    /// Where it stands.
+    pub state: RewardState,
+    /// How often a worker has claimed it; the fence of a delivery.
+    #[serde(default)]
+    pub attempt: u32,
+    /// Until when the latest claim holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_until: Option<DateTime<Utc>>,
+    /// When it was delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fulfilled_at: Option<DateTime<Utc>>,
+}
+
+/// A later line of the ledger that corrects a reward.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its id.
+    pub entry: EntryId,
+    /// The reward that it corrects.
+    pub reward: RewardId,
+    /// Whose ledger it is in.
+    pub participant: ParticipantId,
+    /// The program.
+    pub program: ProgramId,
+    /// The rule.
+    pub rule: RuleId,
+    /// The terms that were applied.
+    pub terms_version: u32,
+    /// The source.
+    pub source: SourceId,
+    /// Signed minor units; never changes.
+    pub delta: i64,
+    /// ISO 4217 code.
+    pub unit: Currency,
+    /// Why.
+    pub cause: Cause,
+    /// When the payment was made (business time).
+    pub occurred_at: DateTime<Utc>,
+    /// When the engine wrote it.
+    pub recorded_at: DateTime<Utc>,
+    /// What it adds to the available balance.
+    pub available: i64,
+    /// The reward's entries before this one.
+    pub number: u32,
+}
+
+/// What is the same for every line that one decision writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Context {
+    /// The program.
+    pub program: ProgramId,
+    /// The terms that were applied.
+    pub terms_version: u32,
+    /// The source.
+    pub source: SourceId,
+    /// Whose payment it was.
+    pub referee: ExternalId,
+    /// Cause of lines that take back.
+    pub takes_back: Cause,
+    /// When the payment was made.
+    pub occurred_at: DateTime<Utc>,
+    /// Now.
+    pub recorded_at: DateTime<Utc>,
+}
+
+/// What is to be written for one difference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Posting {
+    /// A new reward.
+    Open(Reward),
+    /// A correcting entry, and the reward as it is after it. The write must find the reward in state `was`.
+    Correct {
+        /// The new line.
+        entry: Entry,
+        /// The reward afterwards.
+        reward: Box<Reward>,
+        /// The state that the reward was read in.
+        was: RewardState,
+    },
+}
+
+/// Turns one difference into lines. `current` is the reward named by `delta.posted`, as it was read.
+///
+/// # Errors
+/// [`MoneyError::Overflow`].
+pub fn post(
+    delta: &Delta,
+    current: Option<&Reward>,
+    context: &Context,
+) -> Result<(Posting, Posted), MoneyError> {
+    let Some((posted, current)) = delta.posted.as_ref().zip(current) else {
+        return Ok(open(delta, 0, context));
+    };
+    let undelivered = current.state == RewardState::Reversed && current.fulfilled_at.is_none();
+    if undelivered && delta.amount.amount > 0 {
+        return Ok(open(delta, posted.generation.saturating_add(1), context));
+    }
+    correct(delta, posted, current, context)
+}
+
+fn open(delta: &Delta, generation: u32, context: &Context) -> (Posting, Posted) {
+    let (rule, recipient) = (&delta.rule, &delta.recipient);
+    let id = RewardId::of(recipient, context.recorded_at, &context.source, rule, generation);
+    let reward = Reward {
+        reward: id.clone(),
+        participant: recipient.clone(),
+        program: context.program.clone(),
+        rule: rule.clone(),
+        terms_version: context.terms_version,
+        source: context.source.clone(),
+        referee: context.referee.clone(),
+        delta: delta.amount.amount,
+        unit: delta.amount.currency,
+        cause: if generation == 0 { Cause::Earned } else { Cause::Restored },
+        occurred_at: context.occurred_at,
+        recorded_at: context.recorded_at,
+        net: delta.amount.amount,
+        payable: delta.amount.amount,
+        available: 0,
+        settled: false,
+        state: RewardState::Approved,
+        attempt: 0,
+        lease_until: None,
+        fulfilled_at: None,
+    };
+    let posted = Posted {
+        rule: rule.clone(),
+        recipient: recipient.clone(),
+        program: context.program.clone(),
+        amount: delta.amount.amount,
+        currency: delta.amount.currency,
+        reward: id,
+        generation,
+        entries: 1,
+    };
+    (Posting::Open(reward), posted)
+}
+
+fn correct(
+    delta: &Delta,
+    posted: &Posted,
+    current: &Reward,
+    context: &Context,
+) -> Result<(Posting, Posted), MoneyError> {
+    let change = delta.amount.amount;
+    let mut reward = current.clone();
+    reward.net = current.net.checked_add(change).ok_or(MoneyError::Overflow)?;
+    let delivered = match current.state {
+        RewardState::Pending | RewardState::Held | RewardState::Approved => {
+            reward.payable = reward.net;
+            if reward.net == 0 {
+                (reward.state, reward.settled) = (RewardState::Reversed, true);
+            }
+            false
+        }
+        RewardState::Fulfilling => true,
+        RewardState::Fulfilled | RewardState::Reversed => {
+            let stands = reward.net != 0;
+            reward.state = if stands { RewardState::Fulfilled } else { RewardState::Reversed };
+            true
+        }
+        RewardState::Rejected | RewardState::Expired | RewardState::Failed => false,
+    };
+    let cause = if change < 0 { context.takes_back } else { Cause::Restored };
+    let entry = Entry {
+        entry: EntryId::derive(&[current.reward.as_str(), &posted.entries.to_string()]),
+        reward: current.reward.clone(),
+        participant: current.participant.clone(),
+        program: current.program.clone(),
+        rule: current.rule.clone(),
+        terms_version: context.terms_version,
+        source: context.source.clone(),
+        delta: change,
+        unit: current.unit,
+        cause,
+        occurred_at: context.occurred_at,
+        recorded_at: context.recorded_at,
+        available: if delivered { change } else { 0 },
+        number: posted.entries,
+    };
+    let posted = Posted {
+        amount: posted.amount.checked_add(change).ok_or(MoneyError::Overflow)?,
+        entries: posted.entries.saturating_add(1),
+        ..posted.clone()
+    };
+    Ok((Posting::Correct { entry, reward: Box::new(reward), was: current.state }, posted))
+}
+
+/// What a participant has in one unit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Figures {
+    /// Delivered and standing. Below zero when more was taken back after delivery than was earned since.
+    pub available: i64,
+    /// Earned and not yet delivered.
+    #[serde(default)]
+    pub pending: i64,
+    /// Everything ever earned or restored.
+    pub earned: i64,
+    /// Everything ever taken back, as a positive number.
+    pub reversed: i64,
+}
+
+/// Figures by unit.
+pub type Balances = BTreeMap<Currency, Figures>;
+
+/// A line of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    /// A reward with its opening entry.
+    Reward(Box<Reward>),
+    /// A correcting entry.
+    Entry(Box<Entry>),
+}
+
+impl Line {
+    /// Whether its contribution to the balance is final.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        match self {
+            Self::Reward(reward) => reward.settled,
+            Self::Entry(_) => true,
+        }
+    }
+
+    /// When it was written.
+    #[must_use]
+    pub fn recorded_at(&self) -> DateTime<Utc> {
+        match self {
+            Self::Reward(reward) => reward.recorded_at,
+            Self::Entry(entry) => entry.recorded_at,
+        }
+    }
+}
+
+/// Adds one line to balances.
+///
+/// # Errors
+/// [`MoneyError::Overflow`].
+pub fn add_line(balances: &mut Balances, line: &Line) -> Result<(), MoneyError> {
+    let (unit, delta, available, pending) = match line {
+        Line::Reward(reward) => {
+            let pending = if reward.settled { 0 } else { reward.payable };
+            (reward.unit, reward.delta, reward.available, pending)
+        }
+        Line::Entry(entry) => (entry.unit, entry.delta, entry.available, 0),
+    };
+    let figures = balances.entry(unit).or_default();
+    let add = |a: i64, b: i64| a.checked_add(b).ok_or(MoneyError::Overflow);
+    figures.available = add(figures.available, available)?;
+    figures.pending = add(figures.pending, pending)?;
+    figures.earned = add(figures.earned, delta.max(0))?;
+    figures.reversed = add(figures.reversed, delta.min(0).checked_neg().ok_or(MoneyError::Overflow)?)?;
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

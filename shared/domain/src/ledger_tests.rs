@@ -1,0 +1,212 @@
+use chrono::{Duration, TimeZone as _};
+use proptest::prelude::*;
+
+use super::*;
+use crate::id::OrganizationId;
+use crate::money::Money;
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    Utc.timestamp_opt(1_767_225_600 + seconds, 0).unwrap()
+}
+
+fn usd() -> Currency {
+    Currency::parse("USD").unwrap()
+}
+
+/// A miniature of the table: what decisions and workers did to one rule of one source.
+#[derive(Default)]
+struct Account {
+    posted: Option<Posted>,
+    rewards: Vec<Reward>,
+    entries: Vec<Entry>,
+    delivered: i64,
+    clock: i64,
+}
+
+impl Account {
+    fn set_target(&mut self, target: i64) {
+        self.clock += 1;
+        let before = self.posted.as_ref().map_or(0, |posted| posted.amount);
+        if target == before {
+            return;
+        }
+        let program = ProgramId::derive(&["p"]);
+        let external_id = ExternalId::parse("anna").unwrap();
+        let delta = Delta {
+            rule: RuleId::parse("commission").unwrap(),
+            recipient: ParticipantId::of(&OrganizationId::derive(&["o"]), &program, &external_id),
+            amount: Money::new(target - before, usd()),
+            posted: self.posted.clone(),
+        };
+        let context = Context {
+            program,
+            terms_version: 1,
+            source: SourceId::parse("invoice/stripe/in_1").unwrap(),
+            referee: ExternalId::parse("ben").unwrap(),
+            takes_back: Cause::Refund,
+            occurred_at: at(0),
+            recorded_at: at(self.clock),
+        };
+        let (posting, posted) = post(&delta, self.rewards.last(), &context).unwrap();
+        self.posted = Some(posted);
+        match posting {
+            Posting::Open(reward) => self.rewards.push(reward),
+            Posting::Correct { entry, reward, .. } => {
+                self.entries.push(entry);
+                *self.rewards.last_mut().unwrap() = *reward;
+            }
+        }
+    }
+
+    fn claim(&mut self) {
+        if let Some(reward) = self.rewards.last_mut()
+            && reward.state == RewardState::Approved
+        {
+            reward.state = RewardState::Fulfilling;
+        }
+    }
+
+    fn complete(&mut self) {
+        if let Some(reward) = self.rewards.last_mut()
+            && reward.state == RewardState::Fulfilling
+        {
+            reward.state = if reward.net == 0 { RewardState::Reversed } else { RewardState::Fulfilled };
+            (reward.settled, reward.available) = (true, reward.payable);
+            reward.fulfilled_at = Some(reward.recorded_at + Duration::seconds(1));
+            self.delivered += reward.payable;
+        }
+    }
+
+    fn figures(&self) -> Figures {
+        let mut balances = Balances::new();
+        for reward in &self.rewards {
+            add_line(&mut balances, &Line::Reward(Box::new(reward.clone()))).unwrap();
+        }
+        for entry in &self.entries {
+            add_line(&mut balances, &Line::Entry(Box::new(entry.clone()))).unwrap();
+        }
+        balances.get(&usd()).copied().unwrap_or_default()
+    }
+}
+
+#[test]
+fn a_reward_becomes_available_when_it_is_fulfilled() {
+    let mut account = Account::default();
+    account.set_target(2000);
+    assert_eq!(account.figures(), Figures { available: 0, pending: 2000, earned: 2000, reversed: 0 });
+    account.claim();
+    account.complete();
+    assert_eq!(account.figures(), Figures { available: 2000, pending: 0, earned: 2000, reversed: 0 });
+}
+
+#[test]
+fn a_refund_before_delivery_lowers_what_is_delivered() {
+    let mut account = Account::default();
+    account.set_target(2000);
+    account.set_target(1500);
+    account.claim();
+    account.complete();
+    assert_eq!(account.delivered, 1500);
+    assert_eq!(account.figures(), Figures { available: 1500, pending: 0, earned: 2000, reversed: 500 });
+}
+
+#[test]
+fn a_full_refund_before_delivery_ends_the_reward() {
+    let mut account = Account::default();
+    account.set_target(2000);
+    account.set_target(0);
+    assert_eq!(account.rewards[0].state, RewardState::Reversed);
+    account.claim();
+    account.complete();
+    assert_eq!(account.delivered, 0);
+    assert_eq!(account.figures(), Figures { available: 0, pending: 0, earned: 2000, reversed: 2000 });
+}
+
+#[test]
+fn a_refund_after_delivery_is_a_clawback_and_a_failed_refund_restores_it() {
+    let mut account = Account::default();
+    account.set_target(2000);
+    account.claim();
+    account.complete();
+    account.set_target(0);
+    assert_eq!(account.figures().available, 0);
+    assert_eq!(account.rewards[0].state, RewardState::Reversed);
+    account.set_target(2000);
+    assert_eq!(account.rewards.len(), 1);
+    assert_eq!(account.rewards[0].state, RewardState::Fulfilled);
+    assert_eq!(account.entries[1].cause, Cause::Restored);
+    assert_eq!(account.figures(), Figures { available: 2000, pending: 0, earned: 4000, reversed: 2000 });
+}
+
+#[test]
+fn a_reward_taken_back_undelivered_comes_back_as_a_new_one() {
+    let mut account = Account::default();
+    account.set_target(2000);
+    account.set_target(0);
+    account.set_target(2000);
+    assert_eq!(account.rewards.len(), 2);
+    assert_ne!(account.rewards[0].reward, account.rewards[1].reward);
+    account.claim();
+    account.complete();
+    assert_eq!(account.delivered, 2000);
+    assert_eq!(account.figures().available, 2000);
+}
+
+#[test]
+fn a_refund_during_delivery_does_not_change_what_the_worker_delivers() {
+    let mut account = Account::default();
+    account.set_target(2000);
+    account.claim();
+    account.set_target(500);
+    assert_eq!(account.figures(), Figures { available: -1500, pending: 2000, earned: 2000, reversed: 1500 });
+    account.complete();
+    assert_eq!(account.delivered, 2000);
+    assert_eq!(account.figures().available, 500);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Target(i64),
+    Claim,
+    Complete,
+}
+
+proptest! {
+    #[test]
+    fn balances_always_equal_the_ledger(
+        steps in prop::collection::vec(
+            prop_oneof![
+                4 => prop_oneof![Just(0_i64), 1_i64..3000].prop_map(Step::Target),
+                2 => Just(Step::Claim),
+                2 => Just(Step::Complete),
+            ],
+            0..40,
+        )
+    ) {
+        let mut account = Account::default();
+        let mut settled: Vec<(RewardId, i64)> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Target(target) => account.set_target(target),
+                Step::Claim => account.claim(),
+                Step::Complete => account.complete(),
+            }
+            let figures = account.figures();
+            let posted = account.posted.as_ref().map_or(0, |posted| posted.amount);
+            prop_assert_eq!(figures.available + figures.pending, posted);
+            prop_assert_eq!(figures.earned - figures.reversed, posted);
+            prop_assert!(posted >= 0);
+            // The reward that stands carries all of it; settled contributions never change again.
+            prop_assert_eq!(account.rewards.last().map_or(0, |reward| reward.net), posted);
+            for (id, available) in &settled {
+                let reward = account.rewards.iter().find(|reward| reward.reward == *id).unwrap();
+                prop_assert_eq!(reward.available, *available);
+            }
+            settled = account.rewards.iter().filter(|reward| reward.settled)
+                .map(|reward| (reward.reward.clone(), reward.available)).collect();
+        }
+        account.claim();
+        account.complete();
+        prop_assert_eq!(account.figures().pending, 0);
+    }
+}

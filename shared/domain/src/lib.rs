@@ -1,0 +1,17 @@
+//! The rules and the words of the referral engine: plain functions over values. No IO, no async, no clock, no
+//! randomness and no AWS; time, ids and entropy are parameters.
+#![warn(missing_docs)]
+
+pub mod code;
+pub mod decision;
+pub mod fact;
+pub mod id;
+pub mod ledger;
+pub mod message;
+pub mod money;
+pub mod program;
+pub mod reason;
+pub mod referral;
+pub mod report;
+pub mod source;
+pub mod stripe;

@@ -1,0 +1,115 @@
+//! Queue messages. Every one is an envelope `{id, type, ...}`; the type carries its version, changes within a version
+//! only add fields, and a message that does not parse is never acknowledged. The registry is `docs/messages.md`.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::id::{
+    ExternalId, MessageId, OrganizationId, ParticipantId, ProgramId, RewardId, RuleId, SourceId,
+};
+use crate::ledger::Reward;
+use crate::money::Money;
+
+/// A reward is due for delivery. Producer: whoever committed it, and the sweeper; consumer: fulfill-reward.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum FulfillMessage {
+    /// Version 1.
+    #[serde(rename = "reward.due.v1")]
+    RewardDueV1 {
+        /// Whose.
+        organization: OrganizationId,
+        /// Which; it names its own place in the table.
+        reward: RewardId,
+    },
+}
+
+/// What the outside is told. Producer: fulfill-reward; consumer: the team's own backend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum EventMessage {
+    /// A reward was delivered. At least once, with the same `id` each time.
+    #[serde(rename = "reward.fulfilled.v1")]
+    RewardFulfilledV1 {
+        /// Derived from the reward: drop a repetition by it.
+        id: MessageId,
+        /// When the worker delivered it.
+        occurred_at: DateTime<Utc>,
+        /// Whose.
+        organization: OrganizationId,
+        /// Which program.
+        program: ProgramId,
+        /// Which reward.
+        reward: RewardId,
+        /// Who received it.
+        participant: ParticipantId,
+        /// Which rule.
+        rule: RuleId,
+        /// What it was earned from.
+        source: SourceId,
+        /// Whose payment it was.
+        referee: ExternalId,
+        /// What was delivered.
+        amount: Money,
+    },
+}
+
+impl EventMessage {
+    /// The announcement of a reward's delivery.
+    #[must_use]
+    pub fn reward_fulfilled(organization: &OrganizationId, reward: &Reward, now: DateTime<Utc>) -> Self {
+        Self::RewardFulfilledV1 {
+            id: MessageId::derive(&["reward.fulfilled", organization.as_str(), reward.reward.as_str()]),
+            occurred_at: now,
+            organization: organization.clone(),
+            program: reward.program.clone(),
+            reward: reward.reward.clone(),
+            participant: reward.participant.clone(),
+            rule: reward.rule.clone(),
+            source: reward.source.clone(),
+            referee: reward.referee.clone(),
+            amount: Money::new(reward.payable, reward.unit),
+        }
+    }
+}
+
+/// A day of one organization is to be folded. Producer and consumer: aggregate-reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum ReportMessage {
+    /// Version 1.
+    #[serde(rename = "report.day.v1")]
+    DayV1 {
+        /// Whose.
+        organization: OrganizationId,
+        /// Which day, in UTC.
+        day: NaiveDate,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_keep_their_wire_form() {
+        let organization = OrganizationId::from_entropy(&[0; 17]);
+        let reward = RewardId::parse(&format!("rwd_{}", "0".repeat(46))).unwrap();
+        let due = FulfillMessage::RewardDueV1 { organization: organization.clone(), reward };
+        let json = r#"{"type":"reward.due.v1","organization":"org_00000000000000000000000000","reward":"rwd_0000000000000000000000000000000000000000000000"}"#;
+        assert_eq!(serde_json::to_string(&due).unwrap(), json);
+        assert_eq!(serde_json::from_str::<FulfillMessage>(json).unwrap(), due);
+        let day = NaiveDate::from_ymd_opt(2026, 11, 21).unwrap();
+        let report = ReportMessage::DayV1 { organization, day };
+        let json =
+            r#"{"type":"report.day.v1","organization":"org_00000000000000000000000000","day":"2026-11-21"}"#;
+        assert_eq!(serde_json::to_string(&report).unwrap(), json);
+    }
+
+    #[test]
+    fn an_unknown_message_is_not_understood() {
+        for json in [r#"{"type":"reward.due.v9"}"#, r#"{"type":"reward.due.v1"}"#, "{}", "[]", "x"] {
+            assert!(serde_json::from_str::<FulfillMessage>(json).is_err(), "{json}");
+        }
+    }
+}

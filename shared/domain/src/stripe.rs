@@ -1,0 +1,19 @@
+//! Stripe: the signature of its webhooks, and what its events say, in the shapes before and after the API version
+//! 2025-03-31 ("basil"), which took the payment out of the invoice and the invoice out of the charge.
+
+use crate::id::Processor;
+
+mod document;
+pub mod event;
+mod invoice;
+pub mod signature;
+
+/// Metadata key that holds the payer's id as the caller knows it; set on the invoice or on its subscription.
+pub const EXTERNAL_ID_KEY: &str = "referral_external_id";
+
+/// Stripe as a processor: the middle of `invoice/stripe/in_123`.
+#[must_use]
+#[expect(clippy::expect_used, reason = "a constant, and a test holds that it is a processor's name")]
+pub fn processor() -> Processor {
+    Processor::parse("stripe").expect("stripe is a valid slug")
+}

@@ -1,0 +1,81 @@
+"""What a caller of the API needs: JSON over HTTP with a bearer key, and Stripe's signature."""
+
+import hashlib
+import hmac
+import json
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+
+
+@dataclass
+class Answer:
+    """Status, headers and parsed body of one answer."""
+
+    status: int
+    headers: dict
+    body: object
+
+    def expect(self, status):
+        """The body, if the status is the expected one."""
+        assert self.status == status, f"expected {status}, got {self.status}: {self.body}"
+        return self.body
+
+
+class Api:
+    """The API at a base URL; `key` is sent as the bearer token."""
+
+    def __init__(self, base_url, key=None):
+        self.base_url = base_url
+        self.key = key
+
+    def get(self, path):
+        """Asks for a resource."""
+        return self.send("GET", path)
+
+    def post(self, path, body, **headers):
+        """Sends a JSON body; keyword arguments become headers (`idempotency_key` is `idempotency-key`)."""
+        return self.send("POST", path, json.dumps(body).encode(), headers)
+
+    def put(self, path, body):
+        """Puts a JSON body."""
+        return self.send("PUT", path, json.dumps(body).encode())
+
+    def patch(self, path, body):
+        """Changes a resource."""
+        return self.send("PATCH", path, json.dumps(body).encode())
+
+    def stripe(self, path, event, secret, at=None):
+        """Delivers an event as Stripe does: signed over the raw body, without a key of ours."""
+        raw = json.dumps(event).encode()
+        at = int(time.time()) if at is None else at
+        mac = hmac.new(secret.encode(), f"{at}.".encode() + raw, hashlib.sha256)
+        headers = {"stripe-signature": f"t={at},v1={mac.hexdigest()}", "authorization": None}
+        return self.send("POST", path, raw, headers)
+
+    def send(self, method, path, raw=None, headers=None):
+        """Sends one request and reads the whole answer, whatever its status."""
+        request = urllib.request.Request(self.base_url + path, data=raw, method=method)
+        all_headers = {"content-type": "application/json"} if raw is not None else {}
+        if self.key is not None:
+            all_headers["authorization"] = f"Bearer {self.key}"
+        all_headers |= {name.replace("_", "-"): value for name, value in (headers or {}).items()}
+        for name, value in all_headers.items():
+            if value is not None:
+                request.add_header(name, value)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return _read(answer)
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                return _read(refusal)
+
+
+def _read(answer):
+    raw = answer.read()
+    try:
+        body = json.loads(raw) if raw else None
+    except ValueError:
+        body = raw.decode(errors="replace")
+    return Answer(answer.status, {name.lower(): value for name, value in answer.headers.items()}, body)

@@ -1,0 +1,41 @@
+"""Least privilege, asked of the emulator's own evaluation of the deployed roles."""
+
+FUNCTIONS = [
+    "AggregateReports",
+    "AttributeSignup",
+    "FulfillReward",
+    "IssueCode",
+    "ManageProgram",
+    "ProcessInvoice",
+    "SweepDue",
+]
+
+
+def allowed(stage, function, action, arn):
+    """Whether the role of a function may do an action on a resource."""
+    iam = stage.client("iam")
+    role = iam.get_role(RoleName=stage.physical[f"{function}Role"])["Role"]["Arn"]
+    answer = iam.simulate_principal_policy(PolicySourceArn=role, ActionNames=[action], ResourceArns=[arn])
+    return answer["EvaluationResults"][0]["EvalDecision"] == "allowed"
+
+
+def who_may(stage, action, arn):
+    """The functions whose role may do an action on a resource."""
+    return [function for function in FUNCTIONS if allowed(stage, function, action, arn)]
+
+
+def table_arn(stage):
+    """ARN of the table."""
+    return stage.client("dynamodb").describe_table(TableName=stage.physical["Table"])["Table"]["TableArn"]
+
+
+def queue_arn(stage, logical_id):
+    """ARN of a queue."""
+    url = stage.physical[logical_id]
+    answer = stage.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    return answer["Attributes"]["QueueArn"]
+
+
+def secret_arn(stage, logical_id):
+    """ARN of a secret."""
+    return stage.client("secretsmanager").describe_secret(SecretId=stage.physical[logical_id])["ARN"]
