@@ -54,14 +54,7 @@ impl Deps {
 /// [`HandlerError`] when the event is neither, or an organization could not be sent.
 pub async fn handle(deps: &Deps, event: Value) -> Result<Value, HandlerError> {
     if event.get("Records").is_some() {
-        return batch::run(event, async |message| {
-            let ReportMessage::DayV1 { organization, day } = message;
-            match fold(deps, &organization, day).await {
-                Ok(()) => Outcome::Done,
-                Err(error) => Outcome::Retry(error.to_string()),
-            }
-        })
-        .await;
+        return batch::run(event, |message| report(deps, message)).await;
     }
     let event: Nightly = serde_json::from_value(event).map_err(|error| HandlerError::event(&error))?;
     let day = day_of(&event)?;
@@ -94,6 +87,14 @@ async fn fan_out(deps: &Deps, day: NaiveDate) -> Result<Value, HandlerError> {
         if after.is_none() {
             return Ok(json!({"day": day, "organizations": organizations}));
         }
+    }
+}
+
+async fn report(deps: &Deps, message: ReportMessage) -> Outcome {
+    let ReportMessage::DayV1 { organization, day } = message;
+    match fold(deps, &organization, day).await {
+        Ok(()) => Outcome::Done,
+        Err(error) => Outcome::Retry(error.to_string()),
     }
 }
 

@@ -40,27 +40,27 @@ impl Deps {
 /// # Errors
 /// [`HandlerError`] when the event is not one of SQS.
 pub async fn handle(deps: &Deps, event: Value) -> Result<Value, HandlerError> {
-    batch::run(event, async |message| {
+    batch::run(event, |message| {
         let FulfillMessage::RewardDueV1 { organization, reward } = message;
-        fulfill(deps, &organization, &reward).await
+        fulfill(deps, organization, reward)
     })
     .await
 }
 
-async fn fulfill(deps: &Deps, organization: &OrganizationId, id: &RewardId) -> Outcome {
+async fn fulfill(deps: &Deps, organization: OrganizationId, id: RewardId) -> Outcome {
     let now = deps.clock.now();
-    let reward = match deps.store.claim_reward(organization, id, now).await {
+    let reward = match deps.store.claim_reward(&organization, &id, now).await {
         Ok(Claim::Claimed(reward)) => reward,
         // Whoever holds the lease delivers it; the row stays due until then, so the sweeper comes back to it.
         Ok(Claim::Leased | Claim::Settled) => return Outcome::Done,
         Ok(Claim::Absent) => return Outcome::Poison(format!("there is no reward {id}")),
         Err(error) => return Outcome::Retry(error.to_string()),
     };
-    let announcement = EventMessage::reward_fulfilled(organization, &reward, now);
+    let announcement = EventMessage::reward_fulfilled(&organization, &reward, now);
     if let Err(error) = deps.events_queue.send(&announcement).await {
         return Outcome::Retry(error.to_string());
     }
-    match deps.store.complete_reward(organization, &reward, deps.clock.now()).await {
+    match deps.store.complete_reward(&organization, &reward, deps.clock.now()).await {
         Ok(Completion::Done) => {
             tracing::info!(reward.id = %id, attempt = reward.attempt, "fulfilled");
             Outcome::Done

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use aws::{Clock, Meter};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use tokio::runtime::Handle;
 use tokio::task::JoinError;
 
 use crate::faults::Faults;
@@ -18,8 +19,8 @@ use crate::scheduler::{Run, Scheduler};
 use crate::state::State;
 use crate::template::Template;
 
-/// What is answered once a planned fault has stopped the stage.
-pub(crate) const HALTED: &str = "the stage was stopped by a planned fault";
+/// What is answered once the stage was stopped, by a planned fault or because it was dropped.
+pub(crate) const HALTED: &str = "the stage was stopped";
 
 /// A running stage, without its ports.
 #[derive(Debug)]
@@ -55,15 +56,17 @@ impl Core {
             Some(Handler::Http(_)) => return Err(InvokeError::Http(function.to_owned())),
             None => return Err(InvokeError::Unknown(function.to_owned())),
         };
-        // A task of its own: a panic ends the invocation and not the stage.
-        let invocation = tokio::spawn(async move { handler.call(event).await });
-        let answer = tokio::select! {
-            answer = invocation => match answer {
-                Ok(answer) => answer.map_err(|error| format!("{error:#}")),
-                Err(error) => Err(panic_message(error)),
-            },
-            () = self.faults.halted() => Err(HALTED.to_owned()),
-        };
+        let (runtime, faults) = (Handle::current(), self.faults.clone());
+        // A thread of its own, as in Lambda: a panic ends the invocation and not the stage.
+        let invocation = tokio::task::spawn_blocking(move || {
+            runtime.block_on(async move {
+                tokio::select! {
+                    answer = handler.call(event) => answer.map_err(|error| format!("{error:#}")),
+                    () = faults.halted() => Err(HALTED.to_owned()),
+                }
+            })
+        });
+        let answer = invocation.await.unwrap_or_else(|error| Err(panic_message(error)));
         answer.map_err(|error| {
             tracing::warn!(function, error, "the invocation failed");
             InvokeError::Failed(error)

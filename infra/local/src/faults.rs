@@ -101,7 +101,8 @@ impl Faults {
         }
     }
 
-    fn halt(&self) {
+    /// Stops the stage for good.
+    pub(crate) fn halt(&self) {
         self.halted.send_replace(true);
     }
 

@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use crate::template::{Names, Template};
 
-type Answer = Pin<Box<dyn Future<Output = Result<Value>> + Send>>;
+/// Not `Send`: Lambda runs a function on one thread, so its future need not be able to move between threads.
+type Answer = Pin<Box<dyn Future<Output = Result<Value>>>>;
 
 /// Reads an environment variable of one function.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -51,7 +52,7 @@ impl EventHandler {
     pub fn new<F, A>(handle: F) -> Self
     where
         F: Fn(Value) -> A + Send + Sync + 'static,
-        A: Future<Output = Result<Value>> + Send + 'static,
+        A: Future<Output = Result<Value>> + 'static,
     {
         Self(Arc::new(move |event| Box::pin(handle(event))))
     }

@@ -7,6 +7,11 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use local::{Options, Stage, demo};
 use serde_json::json;
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Runs the whole referral engine on this machine: no AWS account, no containers, loopback only.
 #[derive(Debug, Parser)]
@@ -33,7 +38,7 @@ enum Command {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(tracing::Level::WARN).init();
+    log();
     let arguments = Arguments::parse();
     match arguments.command {
         Some(Command::Demo) => {
@@ -42,6 +47,16 @@ async fn main() -> Result<()> {
         }
         None => serve(arguments).await,
     }
+}
+
+/// What goes wrong goes to the standard error output. The embedded engine would warn of every condition that does not
+/// hold, which is how the product finds out what has been done already.
+fn log() {
+    let levels = Targets::new().with_default(Level::WARN).with_target("dynoxide", LevelFilter::OFF);
+    tracing_subscriber::registry()
+        .with(tracing_subscriber::fmt::layer().with_writer(io::stderr))
+        .with(levels)
+        .init();
 }
 
 async fn serve(arguments: Arguments) -> Result<()> {

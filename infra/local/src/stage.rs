@@ -119,6 +119,13 @@ impl Stage {
     }
 }
 
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // Ends the invocations, whose threads the runtime would else wait for.
+        self.core.faults.halt();
+    }
+}
+
 struct Started {
     address: SocketAddr,
     root_key: String,

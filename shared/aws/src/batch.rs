@@ -21,10 +21,11 @@ pub enum Outcome {
 ///
 /// # Errors
 /// [`HandlerError`] when the event is not an SQS event, or a record has no id; the whole batch comes again then.
-pub async fn run<M, F>(event: Value, mut handle: F) -> Result<Value, HandlerError>
+pub async fn run<M, F, Fut>(event: Value, handle: F) -> Result<Value, HandlerError>
 where
     M: DeserializeOwned,
-    F: AsyncFnMut(M) -> Outcome,
+    F: Fn(M) -> Fut,
+    Fut: Future<Output = Outcome>,
 {
     let event: SqsEvent = serde_json::from_value(event).map_err(|error| HandlerError::event(&error))?;
     let mut failures = Vec::new();
@@ -67,7 +68,7 @@ mod tests {
 
     async fn failures(records: Vec<Value>, outcome: fn() -> Outcome) -> Vec<String> {
         let answer =
-            run::<FulfillMessage, _>(json!({"Records": records}), async |_| outcome()).await.unwrap();
+            run::<FulfillMessage, _, _>(json!({"Records": records}), async move |_| outcome()).await.unwrap();
         let failures = answer["batchItemFailures"].as_array().unwrap();
         failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect()
     }
@@ -93,6 +94,6 @@ mod tests {
     #[tokio::test]
     async fn a_record_without_an_id_fails_the_batch() {
         let event = json!({"Records": [{"body": due()}]});
-        assert!(run::<FulfillMessage, _>(event, async |_| Outcome::Done).await.is_err());
+        assert!(run::<FulfillMessage, _, _>(event, async |_| Outcome::Done).await.is_err());
     }
 }

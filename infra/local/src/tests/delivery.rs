@@ -55,6 +55,16 @@ async fn an_error_and_a_panic_fail_the_whole_batch() {
 }
 
 #[tokio::test]
+async fn a_stage_ends_while_an_invocation_hangs() {
+    let fixture = Fixture::start().await;
+    fixture.send("hang").await;
+    fixture.wait_for_event().await;
+    // Longer than a drop takes, shorter than the runtime would wait for a thread that does not end.
+    let dropped = tokio::task::spawn_blocking(move || drop(fixture));
+    tokio::time::timeout(Duration::from_secs(3), dropped).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_poison_message_goes_to_the_dead_letter_queue_after_five_receives() {
     let fixture = Fixture::start().await;
     fixture.send("fail for ever").await;

@@ -66,6 +66,13 @@ impl Fixture {
         self.stage.dynamodb().scan().table_name("Notes").send().await.unwrap().count
     }
 
+    /// Waits until the event function was called.
+    pub(super) async fn wait_for_event(&self) {
+        while self.events.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// What the event function was called with since the last time.
     pub(super) fn take_events(&self) -> Vec<Value> {
         std::mem::take(&mut self.events.lock().unwrap())
@@ -94,20 +101,24 @@ pub(super) fn functions(events: Arc<Mutex<Vec<Value>>>) -> Registry {
             let events = events.clone();
             Ok(EventHandler::new(move |event| {
                 events.lock().unwrap().push(event.clone());
-                async move { work(&event) }
+                work(event)
             }))
         },
     )
 }
 
-/// Fails the messages that say so; a message `panic` or `error` takes its whole batch along.
-fn work(event: &Value) -> Result<Value> {
+/// Fails the messages that say so; `panic` and `error` take their whole batch along, `hang` never ends.
+async fn work(event: Value) -> Result<Value> {
     let records = event["Records"].as_array().cloned().unwrap_or_default();
-    if records.iter().any(|record| record["body"] == "panic") {
+    let says = |text: &str| records.iter().any(|record| record["body"] == text);
+    if says("panic") {
         panic!("the message said so");
     }
-    if records.iter().any(|record| record["body"] == "error") {
+    if says("error") {
         bail!("the message said so");
+    }
+    if says("hang") {
+        std::future::pending::<()>().await;
     }
     let failed = records.iter().filter(|record| record["body"].as_str().unwrap().starts_with("fail"));
     let items: Vec<Value> = failed.map(|record| json!({ "itemIdentifier": record["messageId"] })).collect();
