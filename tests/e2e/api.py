@@ -24,11 +24,12 @@ class Answer:
 
 
 class Api:
-    """The API at a base URL; `key` is sent as the bearer token."""
+    """The API at a base URL; `key` is sent as the bearer token. Every call is noted in `calls`."""
 
-    def __init__(self, base_url, key=None):
+    def __init__(self, base_url, key, calls):
         self.base_url = base_url
         self.key = key
+        self.calls = calls
 
     def get(self, path):
         """Asks for a resource."""
@@ -45,6 +46,10 @@ class Api:
     def patch(self, path, body):
         """Changes a resource."""
         return self.send("PATCH", path, json.dumps(body).encode())
+
+    def delete(self, path):
+        """Removes a resource."""
+        return self.send("DELETE", path)
 
     def stripe(self, path, event, secret, at=None):
         """Delivers an event as Stripe does: signed over the raw body, without a key of ours."""
@@ -65,11 +70,13 @@ class Api:
             if value is not None:
                 request.add_header(name, value)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return _read(answer)
+            with urllib.request.urlopen(request, timeout=30) as success:
+                answer = _read(success)
         except urllib.error.HTTPError as refusal:
             with refusal:
-                return _read(refusal)
+                answer = _read(refusal)
+        self.calls.append((method, path, answer.status))
+        return answer
 
 
 def _read(answer):

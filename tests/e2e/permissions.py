@@ -39,3 +39,28 @@ def queue_arn(stage, logical_id):
 def secret_arn(stage, logical_id):
     """ARN of a secret."""
     return stage.client("secretsmanager").describe_secret(SecretId=stage.physical[logical_id])["ARN"]
+
+
+def each_role_may_do_what_its_function_does_and_no_more(story):
+    stage = story.stage
+    table = table_arn(stage)
+    expected = {
+        ("dynamodb:Scan", table): [],
+        ("dynamodb:DeleteTable", table): [],
+        ("dynamodb:DeleteItem", table): ["ManageProgram"],
+        ("dynamodb:Query", table): ["AggregateReports", "ManageProgram"],
+        ("dynamodb:Query", f"{table}/index/due"): ["SweepDue"],
+        ("dynamodb:Query", f"{table}/index/day"): ["AggregateReports", "ManageProgram"],
+        ("dynamodb:Query", f"{table}/index/referrer"): ["ManageProgram"],
+        ("secretsmanager:GetSecretValue", secret_arn(stage, "RootKey")): ["ManageProgram"],
+        ("secretsmanager:GetSecretValue", secret_arn(stage, "SealingKey")): ["ManageProgram", "ProcessInvoice"],
+        ("sqs:SendMessage", queue_arn(stage, "FulfillQueue")): ["AttributeSignup", "ProcessInvoice", "SweepDue"],
+        ("sqs:ReceiveMessage", queue_arn(stage, "FulfillQueue")): ["FulfillReward"],
+        ("sqs:SendMessage", queue_arn(stage, "EventsQueue")): ["FulfillReward"],
+        ("sqs:ReceiveMessage", queue_arn(stage, "EventsQueue")): [],
+        ("sqs:SendMessage", queue_arn(stage, "ReportQueue")): ["AggregateReports"],
+        ("sqs:SendMessage", queue_arn(stage, "FulfillDlq")): [],
+    }
+    found = {(action, arn): who_may(stage, action, arn) for action, arn in expected}
+    wrong = {key: found[key] for key, functions in expected.items() if found[key] != functions}
+    assert not wrong, wrong

@@ -83,6 +83,15 @@ class Stage:
         """What the emulator has logged so far, the output of the functions' event sources included."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
+    def logs(self):
+        """Everything that the functions have logged, line by line."""
+        logs, lines = self.client("logs"), []
+        for page in logs.get_paginator("describe_log_groups").paginate():
+            for group in page["logGroups"]:
+                pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"])
+                lines += [event["message"] for page in pages for event in page["events"]]
+        return lines
+
     def _start(self):
         # Functions inherit the emulator's environment, so it gets a clean one. AWS_ENDPOINT_URL is what keeps the
         # functions' SDK on this machine.

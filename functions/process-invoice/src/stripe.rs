@@ -15,7 +15,7 @@ use crate::{Deps, SettledView};
 
 /// What an event came to.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ReceivedView {
+pub(crate) struct ReceivedView {
     /// `processed`, or `ignored` with a reason.
     #[schema(example = "processed")]
     pub outcome: &'static str,

@@ -21,7 +21,7 @@ const OWN_BILLING: &str = "own";
 /// A paid invoice.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct InvoicePaidRequest {
+pub(crate) struct InvoicePaidRequest {
     /// The invoice's id at the processor: the same invoice told twice, by whatever path, earns once.
     #[schema(example = "in_123")]
     pub invoice_id: ProcessorRef,
@@ -56,7 +56,7 @@ pub struct InvoicePaidRequest {
 /// A refund.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RefundRequest {
+pub(crate) struct RefundRequest {
     /// The refund's id at the processor: the same refund told twice takes back once.
     #[schema(example = "re_123")]
     pub refund_id: ProcessorRef,

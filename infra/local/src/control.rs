@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -159,15 +159,13 @@ fn receive_max() -> i32 {
 async fn receive(State(core): State<Arc<Core>>, Path(queue): Path<String>, body: Bytes) -> Answer {
     known(&core, &queue)?;
     let max = read::<Receive>(&body)?.max;
-    let messages = receive_and_delete(&core, &queue, max).await?;
-    Ok(Json(json!({ "messages": messages })))
-}
-
-async fn receive_and_delete(core: &Core, queue: &str, max: i32) -> Result<Vec<Value>> {
-    ensure!((1..=10).contains(&max), "max is 1 to 10");
-    let messages = core.queues.receive(queue, max, 0).await?;
-    core.queues.delete(queue, &messages.iter().collect::<Vec<_>>()).await?;
-    Ok(messages.iter().map(|message| json!({ "body": message.body() })).collect())
+    if !(1..=10).contains(&max) {
+        return Err(Refused(StatusCode::BAD_REQUEST, "max is 1 to 10".to_owned()));
+    }
+    let messages = core.queues.receive(&queue, max, 0).await?;
+    core.queues.delete(&queue, &messages.iter().collect::<Vec<_>>()).await?;
+    let bodies: Vec<Value> = messages.iter().map(|message| json!({ "body": message.body() })).collect();
+    Ok(Json(json!({ "messages": bodies })))
 }
 
 fn known(core: &Core, queue: &str) -> Result<(), Refused> {

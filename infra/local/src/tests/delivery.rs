@@ -106,6 +106,7 @@ async fn the_control_surface_names_what_it_does_not_know() {
     let calls = [
         ("/_local/queues/NoQueue/send", json!({ "body": "x" }), 404),
         ("/_local/queues/WorkQueue/send", json!({ "text": "x" }), 400),
+        ("/_local/queues/WorkDlq/receive", json!({ "max": 11 }), 400),
         ("/_local/invoke/NoFunction", json!({}), 404),
         ("/_local/invoke/WriteFunction", json!({}), 400),
         ("/_local/invoke/WorkFunction", json!({ "Records": [{ "body": "panic" }] }), 502),

@@ -18,8 +18,9 @@ use super::page::{Page, Range, read_cursor, write_cursor};
 
 /// Lines read at a time.
 const PAGE: i32 = 100;
-/// Lines since the last snapshot that make a reader write the next.
-const LINES_UNTIL_SNAPSHOT: usize = 16;
+/// Lines since the last snapshot that make a reader write the next; also the first page, so that the common read stays
+/// below 8 KB, one read unit.
+const LINES_UNTIL_SNAPSHOT: usize = 12;
 /// Age below which a line may still be followed by one that sorts before it: far above any function's timeout.
 const SETTLING_MINUTES: i64 = 15;
 
@@ -80,7 +81,7 @@ impl Store {
         let pk = keys::participant_partition(organization, participant);
         let mut range = Range::new(&pk, keys::LEDGER, keys::LEDGER_END, PAGE);
         // The common case ends within one snapshot's distance; a longer one goes on in larger pages.
-        range.limit = i32::try_from(LINES_UNTIL_SNAPSHOT.saturating_mul(2)).unwrap_or(PAGE);
+        range.limit = i32::try_from(LINES_UNTIL_SNAPSHOT).unwrap_or(PAGE);
         (range.newest_first, range.consistent) = (true, consistent);
         let (mut lines, mut after) = (Vec::new(), None);
         loop {

@@ -1,0 +1,28 @@
+"""The sample events, as if they happened now."""
+
+import json
+from pathlib import Path
+
+SAMPLES = Path(__file__).resolve().parents[2] / "infra/events/stripe"
+
+# Names of the fields that hold a moment: seconds since 1970.
+MOMENTS = {"created", "paid_at", "finalized_at", "effective_at", "webhooks_delivered_at"}
+MOMENTS |= {"period_start", "period_end", "start", "end"}
+
+
+def sample(name, created):
+    """The sample `<version>/<type>`, every moment in it moved by the distance that lets it be created at `created`."""
+    event = json.loads((SAMPLES / f"{name}.json").read_text())
+    return _moved(event, created - event["created"])
+
+
+def _moved(value, seconds):
+    if isinstance(value, list):
+        return [_moved(each, seconds) for each in value]
+    if not isinstance(value, dict):
+        return value
+    moved = {name: _moved(each, seconds) for name, each in value.items()}
+    for name in MOMENTS & moved.keys():
+        if isinstance(moved[name], int):
+            moved[name] += seconds
+    return moved

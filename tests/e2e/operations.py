@@ -1,0 +1,216 @@
+"""What runs without a caller: the queues, the sweeper, the nightly report. And what is read of it all."""
+
+import datetime
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+from stage import wait_for
+from story import today
+
+SWEPT = "invoice/own/swept-1"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs/openapi.json"
+
+
+def a_message_is_lost_on_its_way_to_the_worker(story):
+    """Nothing is checked yet: the sweeper finds the reward a minute later, while the next step runs."""
+    functions, sqs = story.stage.client("lambda"), story.stage.client("sqs")
+    worker = story.stage.physical["FulfillRewardFunction"]
+    (mapping,) = functions.list_event_source_mappings(FunctionName=worker)["EventSourceMappings"]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    invoice = {"invoice_id": SWEPT.rpartition("/")[2], "external_id": "account-1042"}
+    invoice |= {"amount_paid": 7000, "currency": "USD"}
+    story.api.post("/v1/track/invoice-paid", invoice).expect(200)
+    queue = story.stage.physical["FulfillQueue"]
+    (message,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10)["Messages"]
+    sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+    assert story.reward_from(SWEPT)["state"] == "approved"
+    assert story.balance()["pending"] == 700, story.balance()
+
+
+def a_message_that_cannot_be_used_ends_in_the_dead_letter_queue(story):
+    sqs = story.stage.client("sqs")
+    queue, dlq = story.stage.physical["FulfillQueue"], story.stage.physical["FulfillDlq"]
+    deployed = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])["Attributes"]
+    # Five tries at the deployed three minutes each would take a quarter of an hour.
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
+    sqs.send_message(QueueUrl=queue, MessageBody="not a message of ours")
+
+    def dead():
+        return sqs.receive_message(QueueUrl=dlq, WaitTimeSeconds=1).get("Messages")
+
+    try:
+        messages = wait_for("the message in the dead-letter queue", dead, seconds=60)
+    finally:
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes=deployed)
+    assert [message["Body"] for message in messages] == ["not a message of ours"], messages
+
+
+def the_schedule_of_the_sweeper_brings_the_lost_reward_to_its_worker(story):
+    # A row is left alone for a minute, and the schedule runs every minute.
+    story.fulfilled(SWEPT, seconds=150)
+    swept = invoke(story.stage, "SweepDueFunction", {"type": "sweep"})
+    assert swept == {"sent": 0, "finished": 0, "failed": 0}, swept
+
+
+def every_fulfilled_reward_is_announced_to_the_teams_own_backend(story):
+    sqs, queue = story.stage.client("sqs"), story.stage.physical["EventsQueue"]
+    announced = {}
+
+    def all_announced():
+        received = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+        for message in received.get("Messages", []):
+            event = json.loads(message["Body"])
+            assert event["type"] == "reward.fulfilled.v1", event
+            announced[event["id"]] = (event["reward"], event["amount"]["amount"], event["participant"])
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return len(announced) >= len(rewards)
+
+    rewards = story.rewards()
+    assert {reward["state"] for reward in rewards} == {"fulfilled"}, rewards
+    wait_for("the announcements", all_announced, seconds=20)
+    expected = [(reward["id"], reward["earned"]["amount"], story.participant["id"]) for reward in rewards]
+    assert sorted(announced.values()) == sorted(expected), announced
+
+
+def the_balance_is_the_sum_of_the_ledger(story):
+    lines = [line["amount"]["amount"] for line in story.ledger()]
+    balance = story.balance()
+    assert balance["available"] == sum(lines) == 6400, (balance, lines)
+    assert balance["pending"] == 0, balance
+    assert balance["earned"] == sum(amount for amount in lines if amount > 0) == 7700, balance
+    assert balance["reversed"] == -sum(amount for amount in lines if amount < 0) == 1300, balance
+
+
+def referrals_and_rewards_are_listed_by_day_and_by_whom_they_are(story):
+    by_referrer = story.api.get(f"/v1/referrals?referrer={story.participant['id']}").expect(200)["data"]
+    assert [each["referee"] for each in by_referrer] == ["account-3001", "account-2077", "account-1042"], by_referrer
+    (by_referee,) = story.api.get("/v1/referrals?referee=account-1042").expect(200)["data"]
+    assert (by_referee["used_code"], by_referee["channel"]) == (story.participant["code"], "checkout"), by_referee
+    assert by_day(story, "/v1/referrals", "referee") == Counter(each["referee"] for each in by_referrer)
+    assert by_day(story, "/v1/rewards", "id") == Counter(reward["id"] for reward in story.rewards())
+
+
+def by_day(story, path, name):
+    """One field of everything that a list of the story's days has, page by page."""
+    found, query = Counter(), f"?from={story.began}&to={today()}&limit=2"
+    cursor = ""
+    while cursor is not None:
+        page = story.api.get(path + query + cursor).expect(200)
+        found.update(row[name] for row in page["data"])
+        cursor = page["next_cursor"] and f"&cursor={page['next_cursor']}"
+    return found
+
+
+def the_nightly_reports_equal_the_ledger(story):
+    first = run_nightly(story)
+    lines, days = story.ledger(), {}
+    for line in lines:
+        day = days.setdefault(line["recorded_at"][:10], Counter())
+        day[kind_of(line)] += abs(line["amount"]["amount"])
+        day["net"] += line["amount"]["amount"]
+        day["rewards" if line["cause"] == "earned" else "corrections"] += 1
+    assert {report["day"] for report in first} >= days.keys(), (first, days)
+    for report in first:
+        day, total = days.get(report["day"], Counter()), report["total"]
+        sums = total["amounts"].get("USD", {})
+        assert set(total["amounts"]) <= {"USD"}, report
+        for name in ["earned", "reversed", "restored", "net"]:
+            assert sums.get(name, 0) == day[name], (name, report, day)
+        assert (total["rewards"], total["corrections"]) == (day["rewards"], day["corrections"]), (report, day)
+        assert set(report["programs"]) <= {story.program["id"]}, report
+    assert sum(report["total"]["referrals"] for report in first) == 3, first
+    assert run_nightly(story) == first
+    assert reports(story, story.other) and all(not each["programs"] for each in reports(story, story.other))
+
+
+def kind_of(line):
+    """Under which name a report counts a line of the ledger."""
+    if line["amount"]["amount"] < 0:
+        return "reversed"
+    return "restored" if line["cause"] == "restored" else "earned"
+
+
+def run_nightly(story):
+    """Folds the story's days and the one before, and answers the reports once their queue is empty."""
+    day = story.began - datetime.timedelta(days=1)
+    days = []
+    while day <= today():
+        answer = invoke(story.stage, "AggregateReportsFunction", {"type": "nightly", "day": day.isoformat()})
+        assert answer == {"day": day.isoformat(), "organizations": 2}, answer
+        days.append(day.isoformat())
+        day += datetime.timedelta(days=1)
+    wait_for("the queue of reports to be empty", lambda: waiting(story.stage, "ReportQueue") == 0, seconds=30)
+    assert waiting(story.stage, "ReportDlq") == 0
+    folded = reports(story, story.api)
+    assert [report["day"] for report in folded] == days, folded
+    return folded
+
+
+def reports(story, api):
+    """An organization's daily reports of the story's days and the one before."""
+    before = story.began - datetime.timedelta(days=1)
+    return api.get(f"/v1/reports/daily?from={before}&to={today()}").expect(200)["data"]
+
+
+def waiting(stage, queue):
+    """Messages in a queue, those in flight included."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    answer = stage.client("sqs").get_queue_attributes(QueueUrl=stage.physical[queue], AttributeNames=names)
+    return sum(int(answer["Attributes"][name]) for name in names)
+
+
+def invoke(stage, function, event):
+    """What a function answers to an event."""
+    answer = stage.client("lambda").invoke(FunctionName=stage.physical[function], Payload=json.dumps(event))
+    body = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, body
+    return body
+
+
+def the_openapi_document_describes_every_route_that_is_deployed(story):
+    document = story.anonymous.get("/openapi.json").expect(200)
+    assert document == json.loads(DOCUMENT.read_text())
+    assert document["openapi"].startswith("3.1"), document["openapi"]
+    described = {f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods}
+    deployed = {route.replace("+}", "}") for route, _ in story.stage.routes}
+    assert described == deployed, described ^ deployed
+
+
+def every_route_has_answered_and_none_has_failed(story):
+    """Each function's role was enough for each of its routes."""
+    failed = [call for call in story.calls if call[2] >= 500]
+    assert not failed, failed
+    answered = {(method, path.partition("?")[0]) for method, path, status in story.calls if status < 300}
+    silent = [route for route, _ in story.stage.routes if not any(matches(route, *call) for call in answered)]
+    assert not silent, silent
+
+
+def matches(route, method, path):
+    """Whether a call is one of a route's."""
+    wanted, _, pattern = route.partition(" ")
+    pattern = re.sub(r"\{\w+\}", "[^/]+", re.sub(r"\{\w+\+\}", ".+", pattern))
+    return method == wanted and re.fullmatch(pattern, path) is not None
+
+
+def the_logs_hold_no_secret(story):
+    logs = story.stage.logs()
+    assert len(logs) > 20, "the functions have logged next to nothing"
+    told = "\n".join(logs) + story.stage.emulator_log()
+    assert not [secret[:7] for secret in story.secrets if secret in told]
+
+
+STEPS = [
+    a_message_is_lost_on_its_way_to_the_worker,
+    a_message_that_cannot_be_used_ends_in_the_dead_letter_queue,
+    the_schedule_of_the_sweeper_brings_the_lost_reward_to_its_worker,
+    every_fulfilled_reward_is_announced_to_the_teams_own_backend,
+    the_balance_is_the_sum_of_the_ledger,
+    referrals_and_rewards_are_listed_by_day_and_by_whom_they_are,
+    the_nightly_reports_equal_the_ledger,
+    the_openapi_document_describes_every_route_that_is_deployed,
+    every_route_has_answered_and_none_has_failed,
+    the_logs_hold_no_secret,
+]

@@ -1,0 +1,166 @@
+//! Order does not matter: every order of {sign-up, invoice.paid, its twin, two partial refunds}, told by Stripe's
+//! webhooks, ends in the same money.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use tests::{Tenant, World};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Event {
+    SignUp,
+    Paid,
+    Twin,
+    RefundOne,
+    RefundTwo,
+}
+
+const ALL: [Event; 5] = [Event::SignUp, Event::Paid, Event::Twin, Event::RefundOne, Event::RefundTwo];
+
+/// Which of Stripe's shapes the events have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// 2020-08-27: the charge names its invoice.
+    Old,
+    /// Since 2025-03-31: only invoice_payment.paid ties a payment to its invoice.
+    Basil,
+}
+
+struct Story<'a> {
+    tenant: &'a Tenant,
+    endpoint: &'a str,
+    code: &'a str,
+    referee: String,
+    shape: Shape,
+    now: DateTime<Utc>,
+}
+
+impl Story<'_> {
+    async fn tell(&self, event: Event) {
+        match event {
+            Event::SignUp => {
+                let answer = self.tenant.sign_up(&self.referee, self.code).await;
+                assert!(matches!(answer.status, 200 | 201), "{answer:?}");
+            }
+            Event::Paid => self.deliver("invoice.paid", self.invoice()).await,
+            Event::Twin => {
+                self.deliver("invoice.payment_succeeded", self.invoice()).await;
+                if self.shape == Shape::Basil {
+                    self.deliver("invoice_payment.paid", self.invoice_payment()).await;
+                }
+            }
+            Event::RefundOne => {
+                self.deliver("charge.refunded", self.charge(5_000)).await;
+                self.deliver("refund.updated", self.refund("re_1", 5_000)).await;
+            }
+            Event::RefundTwo => self.deliver("refund.updated", self.refund("re_2", 2_500)).await,
+        }
+    }
+
+    async fn deliver(&self, kind: &str, object: Value) {
+        let event = json!({"id": format!("evt_{kind}_{}", self.referee), "object": "event", "livemode": false,
+            "type": kind, "created": self.now.timestamp(), "data": {"object": object}});
+        let answer = self.tenant.stripe(self.endpoint, &event, self.now).await.ok();
+        assert_eq!(answer["outcome"], "processed", "{kind}: {answer}");
+    }
+
+    fn id(&self, prefix: &str) -> String {
+        format!("{prefix}_{}", self.referee)
+    }
+
+    fn invoice(&self) -> Value {
+        let mut invoice = json!({"id": self.id("in"), "object": "invoice", "amount_paid": 20_000, "total": 20_000,
+            "currency": "usd", "customer": self.id("cus"), "status": "paid",
+            "metadata": {"referral_external_id": self.referee},
+            "status_transitions": {"paid_at": self.now.timestamp()}});
+        if self.shape == Shape::Old {
+            invoice["charge"] = json!(self.id("ch"));
+            invoice["payment_intent"] = json!(self.id("pi"));
+        }
+        invoice
+    }
+
+    fn invoice_payment(&self) -> Value {
+        json!({"id": self.id("inpay"), "object": "invoice_payment", "invoice": self.id("in"), "amount_paid": 20_000,
+            "currency": "usd", "status": "paid",
+            "payment": {"type": "payment_intent", "payment_intent": self.id("pi")}})
+    }
+
+    fn charge(&self, refunded: i64) -> Value {
+        let mut charge = json!({"id": self.id("ch"), "object": "charge", "amount": 20_000, "currency": "usd",
+            "amount_refunded": refunded, "payment_intent": self.id("pi"), "customer": self.id("cus"),
+            "metadata": {}});
+        if self.shape == Shape::Old {
+            charge["invoice"] = json!(self.id("in"));
+        }
+        charge
+    }
+
+    fn refund(&self, id: &str, amount: i64) -> Value {
+        json!({"id": self.id(id), "object": "refund", "amount": amount, "currency": "usd", "status": "succeeded",
+            "charge": self.id("ch"), "payment_intent": self.id("pi"), "metadata": {}})
+    }
+}
+
+fn permutations(events: &[Event]) -> Vec<Vec<Event>> {
+    if events.is_empty() {
+        return vec![Vec::new()];
+    }
+    let mut all = Vec::new();
+    for (index, first) in events.iter().enumerate() {
+        let mut rest = events.to_vec();
+        rest.remove(index);
+        for mut order in permutations(&rest) {
+            order.insert(0, *first);
+            all.push(order);
+        }
+    }
+    all
+}
+
+async fn every_order_ends_alike(shape: Shape) {
+    let world = World::start().await;
+    let tenant = world.tenant().await;
+    let program = tenant.program(tests::percent_rule("10")).await;
+    let endpoint = tenant.stripe_endpoint().await;
+    // Stripe tells whole seconds: the payments must not seem to come before the program.
+    world.advance(10).await;
+    let now = world.now().await;
+    let orders = permutations(&ALL);
+    assert_eq!(orders.len(), 120);
+    for (number, order) in orders.iter().enumerate() {
+        let referrer = tenant.enrol(&program, &format!("anna-{number}"), "Anna").await;
+        let story = Story {
+            tenant: &tenant,
+            endpoint: &endpoint,
+            code: &referrer.code,
+            referee: format!("ben-{number}"),
+            shape,
+            now,
+        };
+        for (step, event) in order.iter().enumerate() {
+            story.tell(*event).await;
+            // Every other story delivers what fulfils in between, so refunds meet rewards in all states.
+            if (number + step) % 2 == 0 {
+                world.drain().await;
+            }
+        }
+        // Everything again, the other way round: nothing is new.
+        for event in order.iter().rev() {
+            story.tell(*event).await;
+        }
+        world.drain().await;
+        let (available, pending, earned, reversed) = tenant.figures(&referrer).await;
+        assert_eq!((available, pending, earned - reversed), (1250, 0, 1250), "{shape:?} {order:?}");
+    }
+    world.assert_at_rest().await;
+}
+
+#[tokio::test]
+async fn every_order_of_events_in_the_old_shape_ends_in_the_same_money() {
+    every_order_ends_alike(Shape::Old).await;
+}
+
+#[tokio::test]
+async fn every_order_of_events_in_the_new_shape_ends_in_the_same_money() {
+    every_order_ends_alike(Shape::Basil).await;
+}

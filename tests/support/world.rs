@@ -1,0 +1,163 @@
+//! One stage, and what surrounds it.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use aws::store::keys::{DUE_INDEX, DUE_SHARDS};
+use chrono::{DateTime, Utc};
+use local::{Fault, Options, Stage};
+use serde_json::{Value, json};
+
+use crate::{Answer, Tenant};
+
+/// A running product with nothing in it.
+#[derive(Debug)]
+pub struct World {
+    /// The stage.
+    pub stage: Stage,
+    http: reqwest::Client,
+    tenants: AtomicU32,
+}
+
+impl World {
+    /// A product in memory whose schedules run only when the clock is advanced.
+    pub async fn start() -> Self {
+        Self::on(Stage::start(Options { ticking: false, ..Options::default() }).await.unwrap())
+    }
+
+    /// A product that keeps its table in a folder.
+    pub async fn start_in(state: &Path) -> Self {
+        let options = Options { ticking: false, state: Some(state.to_owned()), ..Options::default() };
+        Self::on(Stage::start(options).await.unwrap())
+    }
+
+    fn on(stage: Stage) -> Self {
+        Self { stage, http: reqwest::Client::new(), tenants: AtomicU32::new(0) }
+    }
+
+    /// A new organization.
+    pub async fn tenant(&self) -> Tenant {
+        let number = self.tenants.fetch_add(1, Ordering::SeqCst);
+        let body = json!({"name": format!("Organization {number}")});
+        let answer = self.call("POST", "/v1/organizations", Some(self.stage.root_key()), Some(&body)).await;
+        let key = answer.created()["api_key"]["secret"].as_str().unwrap().to_owned();
+        self.tenant_with(key)
+    }
+
+    /// An organization that is known by its key.
+    pub fn tenant_with(&self, key: String) -> Tenant {
+        Tenant::new(self.http.clone(), self.stage.base_url().to_owned(), key)
+    }
+
+    /// One call.
+    pub async fn call(&self, method: &str, path: &str, key: Option<&str>, body: Option<&Value>) -> Answer {
+        let tenant = self.tenant_with(key.unwrap_or_default().to_owned());
+        tenant.call(method, path, body).await
+    }
+
+    async fn control(&self, path: &str, body: Value) -> Value {
+        self.call("POST", path, None, Some(&body)).await.ok()
+    }
+
+    /// Lets the consumers do all that is in the queues.
+    pub async fn drain(&self) {
+        self.control("/_local/drain", json!({})).await;
+    }
+
+    /// Moves the clock, and runs what falls due by then.
+    pub async fn advance(&self, seconds: i64) -> Value {
+        self.control("/_local/clock/advance", json!({"seconds": seconds})).await
+    }
+
+    /// The stage's time.
+    pub async fn now(&self) -> DateTime<Utc> {
+        self.advance(0).await["now"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Runs a function with an event.
+    pub async fn invoke(&self, function: &str, event: Value) -> Value {
+        self.control(&format!("/_local/invoke/{function}"), event).await
+    }
+
+    /// Puts a message into a queue.
+    pub async fn send(&self, queue: &str, body: &str) {
+        self.control(&format!("/_local/queues/{queue}/send"), json!({"body": body})).await;
+    }
+
+    /// Takes what is in a queue.
+    pub async fn receive(&self, queue: &str) -> Vec<Value> {
+        let mut all = Vec::new();
+        loop {
+            let answer = self.control(&format!("/_local/queues/{queue}/receive"), json!({"max": 10})).await;
+            let messages = answer["messages"].as_array().unwrap();
+            if messages.is_empty() {
+                return all;
+            }
+            all.extend(messages.iter().map(|message| parsed(message["body"].as_str().unwrap())));
+        }
+    }
+
+    /// How many messages are visible in a queue.
+    pub async fn visible(&self, queue: &str) -> u64 {
+        self.call("GET", "/_local/queues", None, None).await.ok()[queue]["visible"].as_u64().unwrap()
+    }
+
+    /// What the table was asked since the last reset: requests, read units, write units.
+    pub async fn meter(&self) -> (u64, f64, f64) {
+        let meter = self.call("GET", "/_local/meter", None, None).await.ok();
+        let number = |name: &str| meter[name].as_f64().unwrap();
+        (meter["requests"].as_u64().unwrap(), number("read_units"), number("write_units"))
+    }
+
+    /// Counts from zero.
+    pub async fn reset_meter(&self) {
+        self.control("/_local/meter/reset", json!({})).await;
+    }
+
+    /// Plans what goes wrong from now on.
+    pub fn plan(&self, faults: Vec<Fault>) {
+        self.stage.faults().plan(faults);
+    }
+
+    /// Rows that still have something left to do.
+    pub async fn due_rows(&self) -> usize {
+        let (client, table) = (self.stage.dynamodb(), self.table().await);
+        let mut due = 0;
+        for shard in 0..DUE_SHARDS {
+            let query = client.query().table_name(&table).index_name(DUE_INDEX);
+            let query = query.key_condition_expression("due_pk = :pk").expression_attribute_values(
+                ":pk",
+                aws_sdk_dynamodb::types::AttributeValue::S(format!("DUE#{shard:02}")),
+            );
+            due += query.send().await.unwrap().items().len();
+        }
+        due
+    }
+
+    /// Every row of the table, for comparing what two histories left behind.
+    pub async fn rows(&self) -> Vec<aws::store::Item> {
+        let scan = self.stage.dynamodb().scan().table_name(self.table().await).send().await.unwrap();
+        assert!(scan.last_evaluated_key().is_none(), "the table has more than one page");
+        scan.items.unwrap()
+    }
+
+    async fn table(&self) -> String {
+        self.stage.dynamodb().list_tables().send().await.unwrap().table_names()[0].clone()
+    }
+
+    /// What every test leaves behind unless it says otherwise: nothing due, nothing in a dead-letter queue.
+    pub async fn assert_at_rest(&self) {
+        self.drain().await;
+        assert_eq!(self.due_rows().await, 0, "rows are due");
+        let queues = self.call("GET", "/_local/queues", None, None).await.ok();
+        for (name, counts) in queues.as_object().unwrap() {
+            if name != "EventsQueue" {
+                assert_eq!(counts["visible"], 0, "{name} is not empty");
+            }
+        }
+    }
+}
+
+fn parsed(body: &str) -> Value {
+    serde_json::from_str(body).unwrap_or_else(|_| Value::String(body.to_owned()))
+}
