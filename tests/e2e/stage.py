@@ -1,5 +1,6 @@
 """The deployed stage: MiniStack with IAM enforced, and the unmodified template deployed into it by `sam deploy`."""
 
+import json
 import os
 import re
 import shutil
@@ -155,8 +156,17 @@ class Stage:
         self.template = formation.get_template(StackName=STACK, TemplateStage="Processed")["TemplateBody"]
 
     def _add_what_the_emulator_leaves_out(self):
-        """MiniStack ignores the `Body` of an HTTP API, which is where SAM puts the routes, and a table's TTL."""
-        api, functions, table = self.client("apigatewayv2"), self.client("lambda"), self.client("dynamodb")
+        self._add_routes()
+        self._allow_batches()
+        ttl = self.template["Resources"]["Table"]["Properties"]["TimeToLiveSpecification"]
+        self.client("dynamodb").update_time_to_live(
+            TableName=self.physical["Table"],
+            TimeToLiveSpecification={"Enabled": True, "AttributeName": ttl["AttributeName"]},
+        )
+
+    def _add_routes(self):
+        """The emulator ignores the `Body` of an HTTP API, which is where SAM puts the routes."""
+        api, functions = self.client("apigatewayv2"), self.client("lambda")
         self.routes = []
         for path, methods in self.template["Resources"]["Api"]["Properties"]["Body"]["paths"].items():
             for method, operation in methods.items():
@@ -173,11 +183,24 @@ class Stage:
                 target = f"integrations/{integration['IntegrationId']}"
                 api.create_route(ApiId=self.physical["Api"], RouteKey=route, Target=target)
                 self.routes.append((route, function))
-        ttl = self.template["Resources"]["Table"]["Properties"]["TimeToLiveSpecification"]
-        table.update_time_to_live(
-            TableName=self.physical["Table"],
-            TimeToLiveSpecification={"Enabled": True, "AttributeName": ttl["AttributeName"]},
-        )
+
+    def _allow_batches(self):
+        """On AWS `sqs:SendMessage` covers batches; the emulator asks for `sqs:SendMessageBatch`, no action there."""
+        iam = self.client("iam")
+        for logical_id, resource in self.template["Resources"].items():
+            if resource["Type"] != "AWS::IAM::Role":
+                continue
+            role = self.physical[logical_id]
+            for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+                document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+                document["Statement"] = [
+                    statement | {"Action": "sqs:SendMessageBatch"}
+                    for statement in document["Statement"]
+                    if "sqs:SendMessage" in statement["Action"]
+                ]
+                if document["Statement"]:
+                    document = json.dumps(document)
+                    iam.put_role_policy(RoleName=role, PolicyName="batches", PolicyDocument=document)
 
 
 def wait_for(what, ready, seconds):

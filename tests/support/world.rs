@@ -1,5 +1,6 @@
 //! One stage, and what surrounds it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -31,7 +32,8 @@ impl World {
         Self::on(Stage::start(options).await.unwrap())
     }
 
-    fn on(stage: Stage) -> Self {
+    /// Around a stage that was started in another way.
+    pub fn on(stage: Stage) -> Self {
         Self { stage, http: reqwest::Client::new(), tenants: AtomicU32::new(0) }
     }
 
@@ -139,6 +141,12 @@ impl World {
         let scan = self.stage.dynamodb().scan().table_name(self.table().await).send().await.unwrap();
         assert!(scan.last_evaluated_key().is_none(), "the table has more than one page");
         scan.items.unwrap()
+    }
+
+    /// Every row by its key: equal before and after whatever writes nothing.
+    pub async fn snapshot(&self) -> BTreeMap<(String, String), aws::store::Item> {
+        let text = |row: &aws::store::Item, name: &str| row[name].as_s().unwrap().clone();
+        self.rows().await.into_iter().map(|row| ((text(&row, "pk"), text(&row, "sk")), row)).collect()
     }
 
     async fn table(&self) -> String {

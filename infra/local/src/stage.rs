@@ -103,6 +103,11 @@ impl Stage {
         platform::dynamodb(&self.endpoints)
     }
 
+    /// Where the embedded `DynamoDB` listens, for a process outside.
+    pub fn dynamodb_endpoint(&self) -> &str {
+        &self.endpoints.dynamodb
+    }
+
     /// An SQS client of the caller's own.
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
         platform::sqs(&self.endpoints)

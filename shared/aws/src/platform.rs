@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 
@@ -31,7 +32,12 @@ pub struct Platform {
 impl Platform {
     /// The platform of a Lambda function: region, endpoint and credentials come from the environment.
     pub async fn from_env() -> Self {
-        let config = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts()).load().await;
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .timeout_config(timeouts())
+            // It watches long streams, and there is none here: every call is small and has its timeout.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .load()
+            .await;
         Self::new(&config, Clock::system())
     }
 
