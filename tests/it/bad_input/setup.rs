@@ -7,7 +7,8 @@ use tests::{Participant, Tenant, World, percent_rule};
 /// The signing secrets of the endpoint, while the first is replaced by the second.
 pub const SECRETS: [&str; 2] = ["whsec_that_is_being_replaced", "whsec_that_replaces_it_now"];
 
-/// An organization in which everything has happened once.
+/// An organization in which everything has happened once: anna's referee `ben` (customer `cus_1`) paid `in_1`, and
+/// `carl` signed up without a code.
 #[derive(Debug)]
 pub struct Setup {
     pub world: World,
@@ -20,14 +21,10 @@ pub struct Setup {
     pub bob: Participant,
     /// A participant of a paused program.
     pub pam: Participant,
-    /// Anna's reward from `in_1`, which her referee `ben` (customer `cus_1`) paid; `carl` signed up without a code.
-    pub reward: String,
     /// A Stripe endpoint for test events, with both secrets.
     pub endpoint: String,
     /// One without a secret.
     pub bare_endpoint: String,
-    /// A second API key that works.
-    pub spare_key: String,
     /// The secret of one that was revoked.
     pub revoked: String,
     pub now: DateTime<Utc>,
@@ -43,7 +40,7 @@ impl Setup {
         let ben = json!({"external_id": "ben", "code": anna.code, "customer": {"processor": "stripe", "id": "cus_1"}});
         tenant.post("/v1/track/signup", ben).await.created();
         tenant.post("/v1/track/signup", json!({"external_id": "carl"})).await.created();
-        let paid = tenant.pay("ben", "in_1", 20_000).await.ok();
+        tenant.pay("ben", "in_1", 20_000).await.ok();
 
         let paused = tenant.program(percent_rule("10")).await;
         let pam = tenant.enrol(&paused, "pam", "Pam").await;
@@ -57,7 +54,6 @@ impl Setup {
             async move { id_of(&tenant.post("/v1/webhook-endpoints", body).await.created()) }
         };
         let (endpoint, bare_endpoint) = (endpoint(json!(SECRETS)).await, endpoint(json!([])).await);
-        let spare = tenant.post("/v1/api-keys", json!({"name": "spare"})).await.created();
         let revoked = tenant.post("/v1/api-keys", json!({"name": "revoked"})).await.created();
         let path = format!("/v1/api-keys/{}", id_of(&revoked));
         assert_eq!(tenant.call("DELETE", &path, None).await.status, 204);
@@ -71,10 +67,8 @@ impl Setup {
             anna,
             bob,
             pam,
-            reward: paid["posted"][0]["reward"].as_str().unwrap().to_owned(),
             endpoint,
             bare_endpoint,
-            spare_key: id_of(&spare),
             revoked: revoked["secret"].as_str().unwrap().to_owned(),
             now,
             world,
