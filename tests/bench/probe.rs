@@ -7,6 +7,7 @@ use aws::Platform;
 use aws_sdk_dynamodb::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use serde_json::Value;
 
 /// What was asked for.
@@ -22,6 +23,20 @@ pub(crate) struct Tally {
     pub(crate) read_units: f64,
     /// Requests to queues.
     pub(crate) queue_requests: u32,
+}
+
+impl Tally {
+    /// One operation's part of what `count` alike ones asked for together.
+    pub(crate) fn part(self, count: u32) -> Self {
+        let parts = f64::from(count);
+        Self {
+            requests: self.requests / count,
+            write_units: self.write_units / parts,
+            refused_units: self.refused_units / parts,
+            read_units: self.read_units / parts,
+            queue_requests: self.queue_requests / count,
+        }
+    }
 }
 
 /// A counter that all clones share.
@@ -62,11 +77,10 @@ impl Intercept for Table {
         &self,
         context: &AfterDeserializationInterceptorContextRef<'_>,
         _: &RuntimeComponents,
-        _: &mut ConfigBag,
+        settings: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let request = context.inner().request().ok_or("an answer without a request")?;
-        let target = request.headers().get("x-amz-target").unwrap_or_default();
-        let reads = ["GetItem", "BatchGetItem", "Query"].iter().any(|name| target.ends_with(&format!(".{name}")));
+        let operation = settings.load::<Metadata>().ok_or("a request of no operation")?.name();
+        let reads = ["GetItem", "BatchGetItem", "Query"].contains(&operation);
         let answer = context.response().body().bytes().ok_or("an answer without a body")?;
         let answer: Value = serde_json::from_slice(answer)?;
         self.0.with(|tally| {

@@ -1,7 +1,7 @@
 //! A stage on which one function at a time is measured: every function is counted, and rewards are delivered only when
 //! the measurement says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,17 +16,8 @@ use crate::probe::Probe;
 
 /// The consumer of due rewards.
 const FULFILL: &str = "FulfillRewardFunction";
-/// Every variable that some function reads.
-const VARIABLES: [&str; 6] = [
-    "TABLE_NAME",
-    "FULFILL_QUEUE_URL",
-    "EVENTS_QUEUE_URL",
-    "REPORT_QUEUE_URL",
-    "ROOT_KEY_SECRET_ARN",
-    "SEALING_KEY_SECRET_ARN",
-];
 
-/// The environment of each function, by its logical id.
+/// The environment of each function, by the name of its binary.
 pub(crate) type Environments = BTreeMap<String, BTreeMap<String, String>>;
 
 /// The stage and what is read from it.
@@ -51,8 +42,9 @@ impl Rig {
     pub(crate) async fn start() -> Result<Self> {
         let (probe, gate, environments) = (Probe::default(), Arc::default(), Arc::default());
         let options = Options { ticking: false, ..Options::default() };
-        let registry = registry(&probe, &gate, &environments);
-        let stage = Stage::start_with(options, Template::embedded()?, registry).await?;
+        let template = Template::embedded()?;
+        let watch = Watch::new(&probe, &environments, &template);
+        let stage = Stage::start_with(options, template, registry(&watch, &gate)).await?;
         let environments = environments.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok(Self { world: World::on(stage), probe, environments, gate })
     }
@@ -106,68 +98,72 @@ pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-/// One macro for the functions that answer HTTP, which have `Deps` and `router`.
-macro_rules! http {
-    ($function:ident, $watch:expr) => {{
-        let watch = $watch;
-        move |platform, lookup| {
-            Ok($function::router($function::Deps::new(&watch.of(platform, lookup, stringify!($function)), lookup)?))
-        }
-    }};
-}
-
-/// And one for those that take events, which have `Deps` and `handle`.
-macro_rules! event {
-    ($function:ident, $watch:expr) => {{
-        let watch = $watch;
-        move |platform, lookup| {
-            let deps = $function::Deps::new(&watch.of(platform, lookup, stringify!($function)), lookup)?;
-            Ok(EventHandler::new(move |event| {
-                let deps = deps.clone();
-                async move { Ok($function::handle(&deps, event).await?) }
-            }))
-        }
-    }};
-}
-
 /// What is noted of a function when it is built.
 #[derive(Debug, Clone)]
 struct Watch {
     probe: Probe,
     environments: Arc<Mutex<Environments>>,
+    /// Every variable that the template gives to some function.
+    variables: BTreeSet<String>,
 }
 
 impl Watch {
-    fn of(&self, platform: &aws::Platform, lookup: Lookup<'_>, function: &str) -> aws::Platform {
-        let variables = VARIABLES.into_iter().filter_map(|name| Some((name.to_owned(), lookup(name)?)));
+    fn new(probe: &Probe, environments: &Arc<Mutex<Environments>>, template: &Template) -> Self {
+        let variables = template.functions.iter().flat_map(|function| function.environment.keys().cloned());
+        Self { probe: probe.clone(), environments: environments.clone(), variables: variables.collect() }
+    }
+
+    fn of(&self, platform: &aws::Platform, lookup: Lookup<'_>, crate_name: &str) -> aws::Platform {
+        let variables = self.variables.iter().filter_map(|name| Some((name.clone(), lookup(name)?))).collect();
         let mut environments = self.environments.lock().unwrap_or_else(PoisonError::into_inner);
-        environments.insert(function.replace('_', "-"), variables.collect());
+        environments.insert(crate_name.replace('_', "-"), variables);
         self.probe.watch(platform)
     }
 }
 
-fn registry(probe: &Probe, gate: &Arc<AtomicBool>, environments: &Arc<Mutex<Environments>>) -> Registry {
-    let watch = || Watch { probe: probe.clone(), environments: environments.clone() };
-    let (fulfilling, gate) = (watch(), gate.clone());
-    Registry::default()
-        .http("IssueCodeFunction", http!(issue_code, watch()))
-        .http("AttributeSignupFunction", http!(attribute_signup, watch()))
-        .http("ProcessInvoiceFunction", http!(process_invoice, watch()))
-        .http("ManageProgramFunction", http!(manage_program, watch()))
-        .event("SweepDueFunction", event!(sweep_due, watch()))
-        .event("AggregateReportsFunction", event!(aggregate_reports, watch()))
-        .event(FULFILL, move |platform, lookup| {
-            let deps = fulfill_reward::Deps::new(&fulfilling.of(platform, lookup, "fulfill_reward"), lookup)?;
-            let gate = gate.clone();
+/// `Deps` of a function crate on a watched platform. A macro: the crates' types are alike, but of no common type.
+macro_rules! deps {
+    ($function:ident, $watch:ident, $platform:ident, $lookup:ident) => {
+        $function::Deps::new(&$watch.of($platform, $lookup, stringify!($function)), $lookup)?
+    };
+}
+
+/// A function crate that has `router`.
+macro_rules! http {
+    ($function:ident, $watch:expr) => {{
+        let watch = $watch.clone();
+        move |platform, lookup| Ok($function::router(deps!($function, watch, platform, lookup)))
+    }};
+}
+
+/// A function crate that has `handle`, which is called only while `gate` is open. What comes otherwise is taken and
+/// dropped: brought by the queue in the middle of a measurement, it would be counted in it.
+macro_rules! event {
+    ($function:ident, $watch:expr, $gate:expr) => {{
+        let (watch, gate) = ($watch.clone(), $gate.clone());
+        move |platform, lookup| {
+            let (deps, gate) = (deps!($function, watch, platform, lookup), gate.clone());
             Ok(EventHandler::new(move |event| {
                 let (deps, open) = (deps.clone(), gate.load(Ordering::SeqCst));
                 async move {
-                    // Taken and dropped: what the queue brings in the middle of a measurement would be counted in it.
                     if !open {
                         return Ok(json!({"batchItemFailures": []}));
                     }
-                    Ok(fulfill_reward::handle(&deps, event).await?)
+                    Ok($function::handle(&deps, event).await?)
                 }
             }))
-        })
+        }
+    }};
+}
+
+fn registry(watch: &Watch, gate: &Arc<AtomicBool>) -> Registry {
+    let always = Arc::new(AtomicBool::new(true));
+    Registry::default()
+        .http("IssueCodeFunction", http!(issue_code, watch))
+        .http("AttributeSignupFunction", http!(attribute_signup, watch))
+        .http("ProcessInvoiceFunction", http!(process_invoice, watch))
+        .http("ManageProgramFunction", http!(manage_program, watch))
+        .event("SweepDueFunction", event!(sweep_due, watch, always))
+        .event("AggregateReportsFunction", event!(aggregate_reports, watch, always))
+        .event(FULFILL, event!(fulfill_reward, watch, gate))
 }

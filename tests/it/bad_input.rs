@@ -4,6 +4,8 @@
 mod bodies;
 #[path = "bad_input/case.rs"]
 mod case;
+#[path = "bad_input/cursors.rs"]
+mod cursors;
 #[path = "bad_input/places.rs"]
 mod places;
 #[path = "bad_input/refusals.rs"]
@@ -42,6 +44,12 @@ async fn ids_and_queries_that_name_nothing_are_refused() {
     let setup = Setup::new().await;
     let cases = [places::ids(&setup), places::queries(&setup), places::idempotency_keys(&setup)].concat();
     case::run(&setup.world, &cases).await;
+}
+
+#[tokio::test]
+async fn a_cursor_works_for_its_own_list_and_as_it_was_given() {
+    let setup = Setup::new().await;
+    case::run(&setup.world, &cursors::cases(&setup).await).await;
 }
 
 #[tokio::test]
@@ -125,8 +133,19 @@ async fn what_is_no_route_is_told_so() {
     let setup = Setup::new().await;
     let key = Some(setup.tenant.key.as_str());
     let before = setup.world.snapshot().await;
-    let paths = ["/", "/v1", "/v2/programs", "/v1/program", "/v1/programs/", "/v1/programs/a/b", "/v1/rewards/a/b",
-        "/v1//programs", "/v1/participants//ledger", "/v1/decisions/", "/openapi.yaml"];
+    let paths = [
+        "/",
+        "/v1",
+        "/v2/programs",
+        "/v1/program",
+        "/v1/programs/",
+        "/v1/programs/a/b",
+        "/v1/rewards/a/b",
+        "/v1//programs",
+        "/v1/participants//ledger",
+        "/v1/decisions/",
+        "/openapi.yaml",
+    ];
     for path in paths {
         for method in ["GET", "POST", "PUT"] {
             let answer = setup.world.call(method, path, key, Some(&json!({}))).await;

@@ -74,7 +74,8 @@ impl Run {
             body
         };
         let refund = |body: Value| {
-            let mut refund = json!({"refund_id": "re_1", "processor": "stripe", "amount": 5_000, "currency": "USD"});
+            let mut refund =
+                json!({"refund_id": "re_1", "processor": "stripe", "amount": 5_000, "currency": "USD"});
             refund.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
             refund
         };
@@ -93,7 +94,9 @@ impl Run {
                 tenant.post("/v1/track/signup", body).await
             }
             Pay => tenant.post("/v1/track/invoice-paid", invoice(json!({"external_id": "ben"}))).await,
-            PayAsCustomer => tenant.post("/v1/track/invoice-paid", invoice(json!({"customer_id": "cus_1"}))).await,
+            PayAsCustomer => {
+                tenant.post("/v1/track/invoice-paid", invoice(json!({"customer_id": "cus_1"}))).await
+            }
             TellPayment => {
                 let body = invoice(json!({"customer_id": "cus_1", "payment_id": "pi_1"}));
                 tenant.post("/v1/track/invoice-paid", body).await
@@ -170,7 +173,8 @@ async fn every_call_fails_once(story: &[Step], effects: &[Effect]) {
                 }
                 run.world.plan(Vec::new());
                 let (rewards, sum, figures) = run.end().await;
-                let case = format!("{effect:?} at call {skip} of {:?}: {rewards:?} {figures:?}", story[position]);
+                let case =
+                    format!("{effect:?} at call {skip} of {:?}: {rewards:?} {figures:?}", story[position]);
                 assert_eq!(sum, expected, "{case}");
                 let standing: Vec<_> = rewards.iter().filter(|(_, amount)| *amount != 0).collect();
                 assert_eq!(standing, [&("fulfilled".to_owned(), expected)], "{case}");

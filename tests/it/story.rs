@@ -52,7 +52,10 @@ async fn the_nightly_report_equals_the_ledger_and_is_the_same_when_it_is_run_aga
     let path = format!("/v1/reports/daily?from={today}&to={today}");
     let report = tenant.get(&path).await.ok();
     let total = &report["data"][0]["total"];
-    assert_eq!((&total["referrals"], &total["rewards"], &total["corrections"]), (&json!(3), &json!(3), &json!(1)));
+    assert_eq!(
+        (&total["referrals"], &total["rewards"], &total["corrections"]),
+        (&json!(3), &json!(3), &json!(1))
+    );
     let ledger: i64 = tenant.ledger(&anna).await.iter().map(|(_, amount)| amount).sum();
     assert_eq!(total["amounts"]["USD"]["net"], ledger);
     assert_eq!(total["amounts"]["USD"]["earned"], 3000);

@@ -8,7 +8,8 @@ pub fn document() -> OpenApi {
     let description = "Issues referral codes, binds new customers to whoever referred them, decides what each payment \
         earns, keeps the ledger, and takes back what is refunded. Amounts are integer minor units with an ISO 4217 code. \
         Errors are RFC 9457 problems; docs/problems.md lists every code.";
-    let info = InfoBuilder::new().title("Referral engine").version("1").description(Some(description)).build();
+    let info =
+        InfoBuilder::new().title("Referral engine").version("1").description(Some(description)).build();
     let mut components = Components::new();
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
@@ -21,9 +22,12 @@ pub fn document() -> OpenApi {
         .components(Some(components))
         .security(Some([SecurityRequirement::new("key", none)]))
         .build();
-    for part in
-        [issue_code::openapi(), attribute_signup::openapi(), process_invoice::openapi(), manage_program::openapi()]
-    {
+    for part in [
+        issue_code::openapi(),
+        attribute_signup::openapi(),
+        process_invoice::openapi(),
+        manage_program::openapi(),
+    ] {
         document.merge(part);
     }
     document

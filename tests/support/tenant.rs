@@ -1,6 +1,5 @@
 //! The API as a caller of one organization uses it.
 
-
 use chrono::{DateTime, Utc};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -47,8 +46,12 @@ impl Answer {
     #[track_caller]
     pub fn names(self, pointer: &str) {
         let body = self.refused(400, "invalid_request");
-        let pointers: Vec<_> = body["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
-        assert!(pointers.iter().any(|found| *found == pointer), "{pointer} is not among {pointers:?}: {body}");
+        let pointers: Vec<_> =
+            body["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
+        assert!(
+            pointers.iter().any(|found| *found == pointer),
+            "{pointer} is not among {pointers:?}: {body}"
+        );
     }
 }
 
@@ -202,4 +205,3 @@ impl Tenant {
         body["reason"].as_str().unwrap().to_owned()
     }
 }
-

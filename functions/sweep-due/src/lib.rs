@@ -57,13 +57,15 @@ pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
                 DueTask::Reward(reward) => {
                     messages.push(FulfillMessage::RewardDueV1 { organization: due.organization, reward });
                 }
-                _ => match finish(deps, &due).await {
-                    Ok(()) => finished = finished.saturating_add(1),
-                    Err(error) => {
-                        failed = failed.saturating_add(1);
-                        tracing::error!(error = chain(&error), "a due row cannot be finished");
+                DueTask::Referee(_) | DueTask::Customer(_) | DueTask::Payment(_) => {
+                    match finish(deps, &due).await {
+                        Ok(()) => finished = finished.saturating_add(1),
+                        Err(error) => {
+                            failed = failed.saturating_add(1);
+                            tracing::error!(error = chain(&error), "a due row cannot be finished");
+                        }
                     }
-                },
+                }
             }
         }
         let taken = deps.fulfill_queue.send_all(&messages).await;

@@ -1,6 +1,8 @@
 //! The whole story once, as a person would like to read it: Stripe's events in their documented shapes (those of
 //! `infra/events`), told to a stage over HTTP, and what the API says after each.
 
+#![expect(clippy::indexing_slicing, reason = "a JSON value indexed by a name it lacks is null, not a panic")]
+
 mod print;
 
 use anyhow::{Context as _, Result, ensure};
@@ -30,7 +32,8 @@ const DAY: i64 = 86_400;
 /// # Errors
 /// When anything does not come out as it should: the story is a test, too.
 pub async fn run(stage: &Stage) -> Result<()> {
-    let mut story = Story { http: reqwest::Client::new(), base_url: stage.base_url().to_owned(), key: String::new() };
+    let mut story =
+        Story { http: reqwest::Client::new(), base_url: stage.base_url().to_owned(), key: String::new() };
     let out = Printer;
     out.title("A referral, from the code to the nightly report")?;
     out.text(&format!("The engine runs on {} with an empty table.", story.base_url))?;
@@ -159,7 +162,8 @@ impl Story {
 
     async fn call(&self, method: &str, path: &str, body: Value) -> Result<Value> {
         let method = reqwest::Method::from_bytes(method.as_bytes())?;
-        let mut request = self.http.request(method, format!("{}{path}", self.base_url)).bearer_auth(&self.key);
+        let mut request =
+            self.http.request(method, format!("{}{path}", self.base_url)).bearer_auth(&self.key);
         if !body.is_null() {
             request = request.json(&body);
         }

@@ -70,9 +70,7 @@ fn the_demo_tells_the_whole_story_and_ends_well() {
 /// The steps of a caller, as method, path and body; `{program}`, `{code}` and so on are filled in from the answers.
 fn steps() -> Vec<(&'static str, &'static str, Value)> {
     let invoice = json!({"invoice_id": "in_1", "processor": "stripe", "external_id": "ben", "amount_paid": 20_000, "currency": "USD"});
-    let refund = |id: &str, amount: i64| {
-        json!({"refund_id": id, "processor": "stripe", "invoice_id": "in_1", "amount": amount, "currency": "USD"})
-    };
+    let refund = |id: &str, amount: i64| json!({"refund_id": id, "processor": "stripe", "invoice_id": "in_1", "amount": amount, "currency": "USD"});
     vec![
         ("PUT", "/v1/programs/{program}/participants/anna", json!({"name": "Anna"})),
         ("POST", "/v1/track/signup", json!({"external_id": "ben", "code": "{code}"})),

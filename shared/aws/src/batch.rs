@@ -68,7 +68,7 @@ mod tests {
 
     async fn failures(records: Vec<Value>, outcome: fn() -> Outcome) -> Vec<String> {
         let answer =
-            run::<FulfillMessage, _, _>(json!({"Records": records}), async move |_| outcome()).await.unwrap();
+            run::<FulfillMessage, _, _>(json!({"Records": records}), |_| async move { outcome() }).await.unwrap();
         let failures = answer["batchItemFailures"].as_array().unwrap();
         failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect()
     }
@@ -94,6 +94,6 @@ mod tests {
     #[tokio::test]
     async fn a_record_without_an_id_fails_the_batch() {
         let event = json!({"Records": [{"body": due()}]});
-        assert!(run::<FulfillMessage, _, _>(event, async |_| Outcome::Done).await.is_err());
+        assert!(run::<FulfillMessage, _, _>(event, |_| async { Outcome::Done }).await.is_err());
     }
 }

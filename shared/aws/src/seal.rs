@@ -23,13 +23,16 @@ pub struct Secret {
     client: aws_sdk_secretsmanager::Client,
     arn: String,
     clock: Clock,
-    value: Arc<Mutex<Option<(DateTime<Utc>, Redacted)>>>,
+    held: Arc<Mutex<Option<Held>>>,
 }
 
-#[derive(Clone)]
-struct Redacted(String);
+/// A value and the moment it was read.
+struct Held {
+    read_at: DateTime<Utc>,
+    value: String,
+}
 
-impl std::fmt::Debug for Redacted {
+impl std::fmt::Debug for Held {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("[redacted]")
     }
@@ -62,7 +65,7 @@ impl Secret {
             client: platform.secrets.clone(),
             arn: required(lookup, variable)?,
             clock: platform.clock.clone(),
-            value: Arc::default(),
+            held: Arc::default(),
         })
     }
 
@@ -72,11 +75,11 @@ impl Secret {
     /// [`SealError::Unreadable`].
     pub async fn read(&self) -> Result<String, SealError> {
         let now = self.clock.now();
-        let mut held = self.value.lock().await;
-        if let Some((read_at, value)) = held.as_ref()
-            && now - *read_at < Duration::minutes(SECRET_MINUTES)
+        let mut held = self.held.lock().await;
+        if let Some(held) = held.as_ref()
+            && now - held.read_at < Duration::minutes(SECRET_MINUTES)
         {
-            return Ok(value.0.clone());
+            return Ok(held.value.clone());
         }
         let output = self.client.get_secret_value().secret_id(&self.arn).send().await.map_err(|error| {
             let detail = aws_sdk_secretsmanager::error::DisplayErrorContext(&error).to_string();
@@ -84,7 +87,7 @@ impl Secret {
         })?;
         let text = output.secret_string.filter(|text| !text.is_empty());
         let text = text.ok_or_else(|| SealError::Unreadable { detail: "it has no text".to_owned() })?;
-        *held = Some((now, Redacted(text.clone())));
+        *held = Some(Held { read_at: now, value: text.clone() });
         Ok(text)
     }
 }

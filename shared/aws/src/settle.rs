@@ -3,20 +3,23 @@
 //! read payer, source and program -> one call into the rules -> one transaction -> tell the queue. A lost race reads
 //! again and decides again; nothing is written twice because the source's version is part of every write.
 
+mod outcome;
+
 use chrono::{DateTime, Utc};
-use domain::decision::{Delta, Judgement, Posted, deltas, judge};
+use domain::decision::{Delta, deltas, judge};
 use domain::fact::{Fact, Payer};
 use domain::id::{ExternalId, OrganizationId, RewardId, SourceId};
-use domain::ledger::{Cause, Context, Posting, post};
+use domain::ledger::{Context, Posting, post};
 use domain::message::FulfillMessage;
 use domain::money::{Money, MoneyError};
 use domain::reason::Reason;
 use domain::referral::Binding;
-use domain::source::{MergeError, SourceState};
+use domain::source::SourceState;
 
 use crate::Clock;
 use crate::queue::Queue;
-use crate::store::{CustomerLink, Forward, Parking, SourceRow, Store, StoreError, Waiting};
+use crate::store::{CustomerLink, Forward, Parking, SourceRow, Store, StoreError};
+use outcome::{join, posted_line, replace, same_but_time, settled, takes_back, unchanged, waiting_for};
 
 /// How often a lost race is tried again before the caller is asked to come back.
 const ATTEMPTS_MAX: u32 = 24;
@@ -364,73 +367,4 @@ impl Settler {
             }
         }
     }
-}
-
-/// The source as it is with the fact joined.
-fn join(before: &SourceRow, fact: Option<&Fact>) -> Result<SourceRow, SettleError> {
-    let mut row = before.clone();
-    if let Some(fact) = fact {
-        row.state = before.state.merge(&fact.state).map_err(|error| {
-            let reason = match error {
-                MergeError::CurrencyMismatch { .. } => Reason::CurrencyMismatch,
-                MergeError::TooManyReversals => Reason::TooManyReversals,
-            };
-            SettleError::Refused { reason, detail: error.to_string() }
-        })?;
-        row.payer = before.payer.merge(&fact.payer).map_err(|error| SettleError::Refused {
-            reason: Reason::PayerMismatch,
-            detail: error.to_string(),
-        })?;
-    }
-    Ok(row)
-}
-
-/// Whom the source waits for, when its payer is all that is missing.
-fn waiting_for(judgement: &Judgement, payer: &Payer) -> Option<Waiting> {
-    match judgement.reason {
-        Reason::AwaitingSignup => payer.external_id.clone().map(Waiting::Referee),
-        Reason::PayerUnknown => payer.customer.clone().map(Waiting::Customer),
-        _ => None,
-    }
-}
-
-/// What takes back: what the event says, or what the state shows when it was not an event.
-fn takes_back(state: &SourceState, fact: Option<&Fact>) -> Cause {
-    let told = fact.map(|fact| &fact.state).unwrap_or(state);
-    if told.voided {
-        Cause::Void
-    } else if !told.disputes.is_empty() {
-        Cause::Dispute
-    } else if !told.refunds.is_empty() || !told.refunded_by_charge.is_empty() {
-        Cause::Refund
-    } else {
-        Cause::Correction
-    }
-}
-
-fn replace(all: &mut Vec<Posted>, before: Option<&Posted>, after: Posted) {
-    match all.iter_mut().find(|posted| Some(&**posted) == before) {
-        Some(posted) => *posted = after,
-        None => all.push(after),
-    }
-}
-
-fn posted_line(posting: &Posting) -> (RewardId, Money) {
-    match posting {
-        Posting::Open(reward) => (reward.reward.clone(), Money::new(reward.delta, reward.unit)),
-        Posting::Correct { entry, .. } => (entry.reward.clone(), Money::new(entry.delta, entry.unit)),
-    }
-}
-
-fn same_but_time(before: &SourceRow, after: &SourceRow) -> bool {
-    before.version > 0 && SourceRow { updated_at: before.updated_at, ..after.clone() } == *before
-}
-
-fn unchanged(source: SourceId, reason: Reason) -> Settled {
-    Settled { source, reason, changed: false, posted: Vec::new() }
-}
-
-fn settled(row: &SourceRow, before: &SourceRow, posted: Vec<(RewardId, Money)>) -> Settled {
-    let reason = row.reason.unwrap_or(Reason::AwaitingPayment);
-    Settled { source: row.source.clone(), reason, changed: !same_but_time(before, row), posted }
 }

@@ -58,7 +58,11 @@ impl BodyRoute {
         for object in self.objects {
             let mut body = self.good.clone();
             body.pointer_mut(object).unwrap()["surprise"] = json!(1);
-            cases.push(case(format!("an unknown field in {object:?}")).body(&body).names(format!("{object}/surprise")));
+            cases.push(
+                case(format!("an unknown field in {object:?}"))
+                    .body(&body)
+                    .names(format!("{object}/surprise")),
+            );
         }
         for (pointer, values) in &self.wrong {
             for value in values {
@@ -93,7 +97,8 @@ fn not_text() -> Vec<Value> {
 
 /// What no id of the caller's is: an e-mail address, a forged key, a path, a space, nothing, too much.
 fn not_external_id() -> Vec<Value> {
-    let texts = ["", " ", "ben@example.com", "ben#REFEREE", "a/b", "ben ", "bén", "a\u{0}b", &"x".repeat(129)];
+    let texts =
+        ["", " ", "ben@example.com", "ben#REFEREE", "a/b", "ben ", "bén", "a\u{0}b", &"x".repeat(129)];
     [not_text(), texts.map(Value::from).into()].concat()
 }
 
@@ -106,7 +111,8 @@ fn not_slug() -> Vec<Value> {
 fn not_whole() -> Vec<Value> {
     let huge = ["1e30", "9223372036854775808", "100000000000000000000000"];
     let huge = huge.map(|text| serde_json::from_str(text).unwrap());
-    [vec![json!("20000"), json!(1.5), json!(1.0), json!(true), json!([20_000]), json!({})], huge.into()].concat()
+    [vec![json!("20000"), json!(1.5), json!(1.0), json!(true), json!([20_000]), json!({})], huge.into()]
+        .concat()
 }
 
 /// What no amount is: neither below zero nor above a million millions.
@@ -167,25 +173,26 @@ fn programs(setup: &Setup) -> Vec<BodyRoute> {
         ("/name", not_name(100)),
         ("/status", status),
         ("/terms/grace_hours", [not_whole(), vec![json!(-1), json!(721)]].concat()),
-        ("/terms/rules", vec![json!([]), json!({}), json!("x"), json!(vec![terms()["rules"][0].clone(); 11])]),
+        (
+            "/terms/rules",
+            vec![json!([]), json!({}), json!("x"), json!(vec![terms()["rules"][0].clone(); 11])],
+        ),
         ("/terms/rules/0/id", not_slug()),
         ("/terms/rules/1/id", vec![json!("share")]),
         ("/terms/rules/0/trigger", vec![json!("payout_recorded"), json!(1)]),
         ("/terms/rules/0/recipient", vec![json!("everybody"), json!(1)]),
         ("/terms/rules/0/kind", vec![json!("gold"), json!(1)]),
         ("/terms/rules/0/amount", vec![json!("all"), json!({}), json!({"most": {}})]),
-        ("/terms/rules/0/amount/percentage/percent", [not_text(), vec![json!(10.5)], percent.into()].concat()),
+        (
+            "/terms/rules/0/amount/percentage/percent",
+            [not_text(), vec![json!(10.5)], percent.into()].concat(),
+        ),
         ("/terms/rules/0/amount/percentage/basis", vec![json!("guess"), json!(1)]),
         ("/terms/rules/1/amount/fixed/amount", [not_amount(), vec![json!(0)]].concat()),
         ("/terms/rules/1/amount/fixed/currency", not_currency()),
     ];
-    let objects = &[
-        "",
-        "/terms",
-        "/terms/rules/0",
-        "/terms/rules/0/amount/percentage",
-        "/terms/rules/1/amount/fixed",
-    ];
+    let objects =
+        &["", "/terms", "/terms/rules/0", "/terms/rules/0/amount/percentage", "/terms/rules/1/amount/fixed"];
     let good = json!({"name": "Refer a friend", "status": "active", "terms": terms()});
     let create = BodyRoute {
         route: "POST /v1/programs",
@@ -202,8 +209,11 @@ fn programs(setup: &Setup) -> Vec<BodyRoute> {
             "/terms/rules/1/amount/fixed/currency",
         ],
         objects,
-        wrong: [wrong.clone(), vec![("/status", vec![json!("paused"), json!("ended")]), ("/name", vec![json!("")])]]
-            .concat(),
+        wrong: [
+            wrong.clone(),
+            vec![("/status", vec![json!("paused"), json!("ended")]), ("/name", vec![json!("")])],
+        ]
+        .concat(),
     };
     let route = "PATCH /v1/programs/{program}";
     let required: &[&str] = &["/terms/rules", "/terms/rules/0/id"];
@@ -214,7 +224,8 @@ fn endpoints(setup: &Setup) -> Vec<BodyRoute> {
     let secret = "whsec_0123456789abcdef";
     let lists = vec![json!("x"), json!({}), json!([secret, secret, secret, secret])];
     let secrets = ["", "short", &"x".repeat(201), "with a space in it", "nöt ascii, but long enough"];
-    let wrong = vec![("/secrets", lists), ("/secrets/0", [not_text(), secrets.map(Value::from).into()].concat())];
+    let wrong =
+        vec![("/secrets", lists), ("/secrets/0", [not_text(), secrets.map(Value::from).into()].concat())];
     let more = vec![
         ("/processor", [not_text(), vec![json!("paypal"), json!("Stripe")]].concat()),
         ("/livemode", vec![json!("false"), json!(0), Value::Null]),

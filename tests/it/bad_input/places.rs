@@ -60,7 +60,8 @@ pub fn ids(setup: &Setup) -> Vec<Case> {
 }
 
 fn codes(setup: &Setup) -> Vec<Case> {
-    let codes = ["ZZZ-2345", "ANN-0000", "x", "%20", "ANN%232345", "%00", &"A".repeat(500)].map(str::to_owned);
+    let codes =
+        ["ZZZ-2345", "ANN-0000", "x", "%20", "ANN%232345", "%00", &"A".repeat(500)].map(str::to_owned);
     let case = |code: &String| {
         let route = "GET /v1/codes/{code}";
         Case::new(route, &[code], &setup.tenant.key, format!("{code:.20} as code")).gives(404, "not_found")
@@ -73,10 +74,13 @@ fn external_ids(setup: &Setup) -> Vec<Case> {
     let key = &setup.tenant.key;
     let mut cases = Vec::new();
     for id in ["%20", "ben%40example.com", "a%23b", "a%2Fb", "%00", "b%C3%A9n", &"x".repeat(129)] {
-        let case = Case::new(route, &[&setup.program, id], key, format!("{id:.20} as external_id")).text("{}");
+        let case =
+            Case::new(route, &[&setup.program, id], key, format!("{id:.20} as external_id")).text("{}");
         cases.push(case.names("{external_id}"));
     }
-    cases.push(Case::new(route, &[&setup.program, "%FF"], key, "no UTF-8 as external_id").text("{}").names("{path}"));
+    cases.push(
+        Case::new(route, &[&setup.program, "%FF"], key, "no UTF-8 as external_id").text("{}").names("{path}"),
+    );
     for program in [vec![nobody("prg_")], malformed("prg_")].concat() {
         let case = Case::new(route, &[&program, "new"], key, format!("{program:.40} as program")).text("{}");
         cases.push(case.gives(404, "not_found"));
@@ -88,7 +92,9 @@ fn external_ids(setup: &Setup) -> Vec<Case> {
 
 fn sources(setup: &Setup) -> Vec<Case> {
     let route = "GET /v1/decisions/{source+}";
-    let case = |source: &str, what: &str| Case::new(route, &[source], &setup.tenant.key, format!("{what}: {source:.40}"));
+    let case = |source: &str, what: &str| {
+        Case::new(route, &[source], &setup.tenant.key, format!("{what}: {source:.40}"))
+    };
     let mut cases: Vec<Case> = ["invoice/stripe/in_404", "payment/stripe/in_1", "invoice/own/in_1"]
         .map(|source| case(source, "an unknown source").gives(404, "not_found"))
         .into();
@@ -181,7 +187,8 @@ pub fn idempotency_keys(setup: &Setup) -> Vec<Case> {
     let mut cases = Vec::new();
     for (route, body) in routes {
         for value in [String::new(), "x".repeat(129)] {
-            let case = Case::new(route, &[], &setup.key_for(route), format!("{} characters as key", value.len()));
+            let case =
+                Case::new(route, &[], &setup.key_for(route), format!("{} characters as key", value.len()));
             cases.push(case.body(&body).header("idempotency-key", value).names("Idempotency-Key"));
         }
     }
@@ -202,9 +209,8 @@ pub fn keys(setup: &Setup, routes: &[&'static str]) -> Vec<Case> {
         }
         let ids = vec!["x"; path.matches('{').count()];
         let body = json!({"name": "Example Ltd"}).to_string();
-        let case = |what: &str, key: &str| {
-            Case::new(route, &ids, key, what).text(&body).gives(401, "unauthorized")
-        };
+        let case =
+            |what: &str, key: &str| Case::new(route, &ids, key, what).text(&body).gives(401, "unauthorized");
         cases.extend([
             case("no key", ""),
             case("a malformed key", "rk_live_x"),

@@ -16,14 +16,17 @@ fn sign_ups(setup: &Setup) -> Vec<Case> {
     let (anna, bob, pam) = (&setup.anna.code, &setup.bob.code, &setup.pam.code);
     let customer = json!({"processor": "stripe", "id": "cus_2"});
     let mut cases = vec![
-        case("nobody's code", json!({"external_id": "dora", "code": "ZZZ-2345"})).gives(422, "code_not_found"),
+        case("nobody's code", json!({"external_id": "dora", "code": "ZZZ-2345"}))
+            .gives(422, "code_not_found"),
         case("its own code", json!({"external_id": "anna", "code": anna})).gives(422, "self_referral"),
-        case("a paused program", json!({"external_id": "dora", "code": pam})).gives(422, "program_not_active"),
+        case("a paused program", json!({"external_id": "dora", "code": pam}))
+            .gives(422, "program_not_active"),
         case("another code", json!({"external_id": "ben", "code": bob})).gives(409, "already_referred"),
         case("no code any more", json!({"external_id": "ben"})).gives(409, "already_referred"),
         case("a code at last", json!({"external_id": "carl", "code": anna})).gives(409, "already_signed_up"),
     ];
-    for text in ["", "-", "?", "ANN", "ANN-23", "ANN 2345 6789 2", "DROP TABLE", "ÄÖÜ-2345", &"A".repeat(65)] {
+    for text in ["", "-", "?", "ANN", "ANN-23", "ANN 2345 6789 2", "DROP TABLE", "ÄÖÜ-2345", &"A".repeat(65)]
+    {
         let body = json!({"external_id": "dora", "code": text});
         cases.push(case(&format!("{text:.20} as code"), body).gives(422, "code_not_found"));
     }

@@ -46,7 +46,10 @@ impl Setup {
         let pam = tenant.enrol(&paused, "pam", "Pam").await;
         let ended = tenant.program(percent_rule("10")).await;
         for (program, status) in [(&paused, "paused"), (&ended, "ended")] {
-            tenant.call("PATCH", &format!("/v1/programs/{program}"), Some(&json!({"status": status}))).await.ok();
+            tenant
+                .call("PATCH", &format!("/v1/programs/{program}"), Some(&json!({"status": status})))
+                .await
+                .ok();
         }
         let endpoint = |secrets: Value| {
             let body = json!({"processor": "stripe", "livemode": false, "secrets": secrets});

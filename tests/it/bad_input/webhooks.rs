@@ -62,7 +62,8 @@ fn signatures(setup: &Setup) -> Vec<Case> {
     let bare = bare.text(&body).header("stripe-signature", sign(bytes, "", setup.now));
     cases.push(bare.gives(400, "invalid_signature"));
     // An API key opens nothing here.
-    let key = Case::new(ROUTE, &[&setup.endpoint], &setup.tenant.key, "an API key and no signature").text(&body);
+    let key =
+        Case::new(ROUTE, &[&setup.endpoint], &setup.tenant.key, "an API key and no signature").text(&body);
     cases.push(key.gives(400, "invalid_signature"));
     cases
 }
@@ -99,7 +100,8 @@ fn events(setup: &Setup) -> Vec<Case> {
     }
     let numbers = [json!("1"), json!(1.5), json!(-1), json!(1_000_000_000_001_i64), json!([]), json!(1e30)];
     let amounts = [numbers.to_vec(), vec![Value::Null]].concat();
-    let ids = [json!(7), json!(""), json!("a b"), json!("a#b"), json!("x".repeat(129)), json!({}), json!(true)];
+    let ids =
+        [json!(7), json!(""), json!("a b"), json!("a#b"), json!("x".repeat(129)), json!({}), json!(true)];
     let required_ids = [ids.to_vec(), vec![Value::Null]].concat();
     let wrong = [
         ("/id", required_ids.clone()),
@@ -110,7 +112,10 @@ fn events(setup: &Setup) -> Vec<Case> {
         ("/data/object/currency", vec![json!(7), Value::Null, json!("xxx"), json!("us"), json!("bitcoin")]),
         ("/data/object/customer", ids.to_vec()),
         ("/data/object/payment_intent", ids.to_vec()),
-        ("/data/object/metadata/referral_external_id", vec![json!(7), json!("ben@example.com"), json!("a#b")]),
+        (
+            "/data/object/metadata/referral_external_id",
+            vec![json!(7), json!("ben@example.com"), json!("a#b")],
+        ),
         ("/data/object/status_transitions/paid_at", vec![json!("now"), json!(-1), json!(1.5), json!(1e15)]),
         ("/data/object/total", vec![json!("1"), json!(1.5), json!(1_000_000_000_001_i64)]),
     ];
@@ -127,7 +132,12 @@ fn events(setup: &Setup) -> Vec<Case> {
     }
     for (what, change, status, code) in [
         ("another currency", json!({"id": "in_1", "currency": "eur"}), 409, "currency_mismatch"),
-        ("another payer", json!({"id": "in_1", "metadata": {"referral_external_id": "dora"}}), 409, "payer_mismatch"),
+        (
+            "another payer",
+            json!({"id": "in_1", "metadata": {"referral_external_id": "dora"}}),
+            409,
+            "payer_mismatch",
+        ),
     ] {
         let mut event = invoice_paid(setup);
         for (name, value) in change.as_object().unwrap() {

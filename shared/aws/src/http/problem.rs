@@ -174,14 +174,15 @@ impl From<SettleError> for Problem {
 
 impl From<Refusal> for Problem {
     fn from(Refusal(reason): Refusal) -> Self {
-        let status = match reason {
+        let conflicts = matches!(
+            reason,
             Reason::AlreadyReferred
-            | Reason::AlreadySignedUp
-            | Reason::CustomerTaken
-            | Reason::PayerMismatch
-            | Reason::CurrencyMismatch => 409,
-            _ => 422,
-        };
+                | Reason::AlreadySignedUp
+                | Reason::CustomerTaken
+                | Reason::PayerMismatch
+                | Reason::CurrencyMismatch
+        );
+        let status = if conflicts { 409 } else { 422 };
         Self::new(status, reason.code(), reason.text())
     }
 }

@@ -40,7 +40,7 @@ fn keys_of_another_form_are_not_due() {
 #[test]
 fn the_ledger_sorts_by_time_with_snapshots_after_their_moment() {
     let (organization, participant) = (organization(), ParticipantId::derive(&["a"]));
-    let at = |millis| Utc.timestamp_millis_opt(1_767_225_600_000 + millis).unwrap();
+    let at = |millis: i64| Utc.timestamp_millis_opt(1_767_225_600_000 + millis).unwrap();
     let source = SourceId::parse("invoice/stripe/in_1").unwrap();
     let rule = RuleId::parse("commission").unwrap();
     let id = RewardId::of(&participant, at(0), &source, &rule, 0);
