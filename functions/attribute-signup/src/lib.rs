@@ -159,10 +159,13 @@ async fn track_signup(
         Ok(binding) => binding,
         Err(reason) => return known_or_refused(&deps, organization, &signup, reason).await,
     };
-    if let Some(customer) = customer
-        && !deps.settler.link_customer(organization, &customer, &signup.referee).await?
-    {
-        return Err(Refusal(Reason::CustomerTaken).into());
+    if let Some(customer) = customer {
+        // A sign-up that will be refused ties no customer: that customer's payments would become the referee's.
+        let known = deps.edge.store.get_referee(organization, &signup.referee).await?;
+        repeat(&signup, &known.binding()).map_err(Refusal)?;
+        if !deps.settler.link_customer(organization, &customer, &signup.referee).await? {
+            return Err(Refusal(Reason::CustomerTaken).into());
+        }
     }
     match deps.edge.store.commit_binding(organization, &signup.referee, &binding, now).await? {
         Bind::New { waiting } => {

@@ -138,7 +138,7 @@ async fn enrol(
     request: Json<EnrolRequest>,
 ) -> Result<Response, Problem> {
     let program = ProgramId::own(&program, "program")?;
-    let external_id = ExternalId::theirs(&external_id, "external_id")?;
+    let external_id = ExternalId::theirs(&external_id, "{external_id}")?;
     let name = checked_name(request.value.name)?;
     let now = deps.edge.now();
 

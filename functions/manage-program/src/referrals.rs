@@ -90,14 +90,14 @@ pub(crate) async fn list(
     let (store, organization) = (&deps.edge.store, &caller.organization);
     let limit = query.limit.get();
     let (list, page) = if let Some(referee) = &query.referee {
-        let referee = ExternalId::theirs(referee, "referee")?;
+        let referee = ExternalId::theirs(referee, "?referee")?;
         let rows = match store.get_referee(organization, &referee).await?.binding() {
             Binding::Bound(referral) => vec![referral],
             Binding::Organic { .. } | Binding::Unknown => Vec::new(),
         };
         (String::new(), Page { rows, next: None })
     } else if let Some(referrer) = &query.referrer {
-        let referrer = ParticipantId::theirs(referrer, "referrer")?;
+        let referrer = ParticipantId::theirs(referrer, "?referrer")?;
         let list = format!("referrals of {referrer}");
         let cursor = open_cursor(&list, query.cursor.as_deref())?;
         let page = store.list_referrals_of(organization, &referrer, cursor.as_deref(), limit).await?;

@@ -2,7 +2,7 @@
 
 use aws::http::{Caller, Params, Problem, ProblemBody};
 use axum::extract::State;
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Datelike as _, Days, NaiveDate, Utc};
 use domain::report::DayReport;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -13,6 +13,8 @@ use crate::Deps;
 const LIST_DAYS_MAX: u64 = 31;
 /// Days of such a list unless told.
 const LIST_DAYS: u64 = 7;
+/// Years whose days sort by time as they do by text, which is how the table sorts them.
+const YEARS: std::ops::RangeInclusive<i32> = 1970..=9999;
 /// Most daily reports in one answer.
 const REPORTS_MAX: u64 = 366;
 
@@ -66,6 +68,9 @@ pub(crate) fn days(
 }
 
 fn check_range(from: NaiveDate, to: NaiveDate, max: u64) -> Result<(), Problem> {
+    if [from, to].iter().any(|day| !YEARS.contains(&day.year())) {
+        return Err(Problem::field("?from", "the days must be of the years 1970 to 9999"));
+    }
     let days = u64::try_from((to - from).num_days()).ok();
     if days.is_some_and(|days| days < max) {
         return Ok(());

@@ -106,7 +106,7 @@ pub(crate) async fn list(
     let (store, organization) = (&deps.edge.store, &caller.organization);
     let limit = query.limit.get();
     let (list, page) = if let Some(participant) = &query.participant {
-        let participant = ParticipantId::theirs(participant, "participant")?;
+        let participant = ParticipantId::theirs(participant, "?participant")?;
         let list = format!("rewards of {participant} {:?}", query.state);
         let cursor = open_cursor(&list, query.cursor.as_deref())?;
         let page = store.list_rewards_of(organization, &participant, cursor.as_deref(), limit).await?;

@@ -1,6 +1,13 @@
 //! The built binary as a process of its own: the story runs to its end, and kill -9 between any two steps loses and
 //! doubles nothing.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::let_underscore_must_use,
+    reason = "a test fails by panicking"
+)]
+
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

@@ -5,48 +5,13 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use tests::{Participant, Tenant, percent_rule};
 
-use super::price::Usage;
-use super::stripe::Invoice;
-use super::{Budget, CALLS_MAX, Row, steady};
+use super::operation::{ALONE, CALL, CALLS_MAX, OF_BATCH, Operation, Row};
+use super::stripe::{self, Invoice};
 use crate::progress;
-use crate::rig::{Organization, Rig, fold, text};
+use crate::rig::{Organization, Rig, text};
 
 /// Messages of one batch at most; `template.yaml` sets the same for its queues.
 const BATCH: u32 = 10;
-
-/// A call of the HTTP API.
-const CALL: Usage =
-    Usage { http_calls: 1.0, invocations: 1.0, write_units: 0.0, read_units: 0.0, queue_requests: 0.0 };
-/// A message that comes alone: received, handled, deleted.
-const ALONE: Usage = Usage { http_calls: 0.0, queue_requests: 2.0, ..CALL };
-/// A message's part of a full batch.
-const OF_BATCH: Usage = Usage { http_calls: 0.0, invocations: 0.1, queue_requests: 0.2, ..CALL };
-/// A run of a schedule.
-const RUN: Usage = Usage { http_calls: 0.0, ..CALL };
-
-/// An operation before it is measured.
-struct Operation {
-    name: &'static str,
-    usage: Usage,
-    budget: Option<Budget>,
-    least: Option<Usage>,
-}
-
-impl Operation {
-    const fn new(name: &'static str, usage: Usage) -> Self {
-        Self { name, usage, budget: None, least: None }
-    }
-
-    /// The design's limits: requests, write units and read units.
-    const fn within(self, requests: u32, write_units: f64, read_units: f64) -> Self {
-        Self { budget: Some(Budget { requests: Some(requests), write_units, read_units: Some(read_units) }), ..self }
-    }
-
-    /// The least that is correct: write and read units.
-    const fn least(self, write_units: f64, read_units: f64) -> Self {
-        Self { least: Some(Usage { write_units, read_units, ..self.usage }), ..self }
-    }
-}
 
 /// What the operations share.
 struct Scene<'a> {
@@ -59,7 +24,13 @@ struct Scene<'a> {
 }
 
 /// Measures every operation.
-pub(super) async fn run(rig: &Rig) -> Result<Vec<Row>> {
+pub(super) async fn run() -> Result<Vec<Row>> {
+    let mut rows = by_request(&Rig::start().await?).await?;
+    rows.extend(super::schedule::run(&Rig::start().await?).await?);
+    Ok(rows)
+}
+
+async fn by_request(rig: &Rig) -> Result<Vec<Row>> {
     let organization = rig.organization().await;
     let tenant = &organization.tenant;
     let program = tenant.program(percent_rule("10")).await;
@@ -75,7 +46,6 @@ pub(super) async fn run(rig: &Rig) -> Result<Vec<Row>> {
     scene.webhooks(&mut rows).await?;
     scene.deliveries(&mut rows).await?;
     scene.readings(&mut rows).await?;
-    scene.nights(&mut rows).await?;
     Ok(rows)
 }
 
@@ -85,8 +55,7 @@ impl Scene<'_> {
     }
 
     async fn measure(&self, operation: Operation, call: impl AsyncFn(usize)) -> Result<Row> {
-        let Operation { name, usage, budget, least } = operation;
-        Ok(Row { name, tally: steady(self.rig, name, call).await?, usage, budget, least })
+        operation.measure(self.rig, call).await
     }
 
     async fn enrolment(&self, rows: &mut Vec<Row>) -> Result<()> {
@@ -141,7 +110,11 @@ impl Scene<'_> {
 
     /// Pays an invoice of `ben`'s; the reward that it earns.
     async fn earn(&self, invoice: &str) -> String {
-        let answer = self.tenant().pay("ben", invoice, 20_000).await.ok();
+        self.earn_of("ben", invoice).await
+    }
+
+    async fn earn_of(&self, referee: &str, invoice: &str) -> String {
+        let answer = self.tenant().pay(referee, invoice, 20_000).await.ok();
         text(&answer["posted"][0]["reward"])
     }
 
@@ -160,13 +133,13 @@ impl Scene<'_> {
         }
         let first = Operation::new("Stripe 2020, first paid invoice of a customer", CALL).least(1.0, 1.0);
         let call = async |n| {
-            let invoice = Invoice { payer: format!("fay-{n}"), number: 0 };
+            let invoice = Invoice { shape: stripe::OLD, payer: format!("fay-{n}"), number: 0 };
             assert_eq!(self.deliver(&invoice.paid(self.now)).await["reason"], "earned");
         };
         rows.push(self.measure(first, call).await?);
 
         tenant.sign_up("gil", &self.anna.code).await.created();
-        let invoice = |number| Invoice { payer: "gil".to_owned(), number };
+        let invoice = |number| Invoice { shape: stripe::OLD, payer: "gil".to_owned(), number };
         let later = Operation::new("  every later one", CALL).within(3, 6.0, 2.0).least(1.0, 1.0);
         let call = async |n| assert_eq!(self.deliver(&invoice(n).paid(self.now)).await["reason"], "earned");
         rows.push(self.measure(later, call).await?);
@@ -174,6 +147,15 @@ impl Scene<'_> {
         let twin = Operation::new("  its twin, invoice.payment_succeeded", CALL).within(2, 0.0, 2.0).least(0.0, 1.0);
         let call = async |_| assert_eq!(self.deliver(&invoice(1).succeeded(self.now)).await["duplicate"], true);
         rows.push(self.measure(twin, call).await?);
+
+        let new = |number| Invoice { shape: stripe::BASIL, ..invoice(number + 200) };
+        let later = Operation::new("Stripe basil, a later paid invoice", CALL).within(3, 6.0, 2.0).least(1.0, 1.0);
+        let call = async |n| assert_eq!(self.deliver(&new(n).paid(self.now)).await["reason"], "earned");
+        rows.push(self.measure(later, call).await?);
+
+        let tie = Operation::new("  its invoice_payment.paid", CALL).least(1.0, 1.0);
+        let call = async |n| drop(self.deliver(&new(n).tied(self.now)).await);
+        rows.push(self.measure(tie, call).await?);
 
         let refund = Operation::new("  charge.refunded, a quarter", CALL).least(1.0, 1.0);
         let call = async |n| {
@@ -228,45 +210,21 @@ impl Scene<'_> {
         let tenant = self.tenant();
         let zoe = tenant.enrol(&self.program, "zoe", "Zoe").await;
         tenant.sign_up("hal", &zoe.code).await.created();
-        for (lines, name) in [(1, "balances after 1 line"), (12, "balances after 12 lines")] {
-            for n in 0..lines {
-                tenant.pay("hal", &format!("in_hal_{lines}_{n}"), 1_000).await.ok();
-            }
-            let balances = Operation::new(name, CALL).within(1, 0.0, 1.0).least(0.0, 0.5);
-            let path = format!("/v1/participants/{}/balances", zoe.id);
-            rows.push(self.measure(balances, async |_| drop(tenant.get(&path).await.ok())).await?);
-        }
-        Ok(())
-    }
+        let path = format!("/v1/participants/{}/balances", zoe.id);
+        let read = async |_| drop(tenant.get(&path).await.ok());
+        let balances = |name| Operation::new(name, CALL).within(1, 0.0, 1.0).least(0.0, 0.5);
 
-    async fn nights(&self, rows: &mut Vec<Row>) -> Result<()> {
-        progress("  nightly reports");
-        let organization = self.rig.organization().await;
-        let tenant = &organization.tenant;
-        let anna = tenant.with_anna("10").await;
-        let nights = [
-            (100, "nightly report of 100 lines"),
-            (10, "nightly report of 10 lines, 100 older ones"),
-            (0, "nightly report of an idle organization"),
-        ];
-        for (lines, name) in nights {
-            for n in 0..lines / 2 {
-                let referee = format!("ida-{lines}-{n}");
-                tenant.sign_up(&referee, &anna.code).await.created();
-                tenant.pay(&referee, &format!("in_{lines}_{n}"), 1_000).await.ok();
-            }
-            let day = self.rig.now().await.date_naive().to_string();
-            let mut operation = Operation::new(name, OF_BATCH).least(1.0, 0.5);
-            operation.budget = Some(Budget { requests: None, write_units: 1.0, read_units: None });
-            let call = async |_| {
-                drop(self.rig.world.invoke("AggregateReportsFunction", fold(&organization, &day)).await);
-            };
-            rows.push(self.measure(operation, call).await?);
-            self.rig.world.advance(86_400).await;
+        let mut rewards = vec![self.earn_of("hal", "in_hal").await];
+        rows.push(self.measure(balances("balances, 1 line"), read).await?);
+        for n in 1..20 {
+            rewards.push(self.earn_of("hal", &format!("in_hal_{n}")).await);
         }
-        let idle = Operation::new("sweep with nothing due (43,200 a month)", RUN);
-        let call = async |_| drop(self.rig.world.invoke("SweepDueFunction", json!({"type": "sweep"})).await);
-        rows.push(self.measure(idle, call).await?);
+        rows.push(self.measure(balances("balances, 20 lines of the last minutes"), read).await?);
+        for batch in rewards.chunks(10) {
+            self.fulfill(batch).await;
+        }
+        self.rig.world.advance(3_600).await;
+        rows.push(self.measure(balances("  an hour later"), read).await?);
         Ok(())
     }
 }

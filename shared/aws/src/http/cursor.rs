@@ -10,6 +10,8 @@ use super::Problem;
 pub const LIMIT_MAX: i32 = 100;
 /// Longest cursor, in bytes.
 const CURSOR_BYTES_MAX: usize = 1_000;
+/// Digits of the check in front of a cursor's position.
+const CHECK_DIGITS: usize = 8;
 
 /// How many rows a page may have; 50 unless told.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -42,7 +44,12 @@ impl Limit {
 /// alone.
 #[must_use]
 pub fn seal_cursor(list: &str, position: &str) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{:08x}{position}", crc32fast::hash(list.as_bytes())))
+    URL_SAFE_NO_PAD.encode(format!("{}{position}", check_digits(list, position)))
+}
+
+/// Ties a position to its list, and tells one that was changed on the way.
+fn check_digits(list: &str, position: &str) -> String {
+    format!("{:08x}", crc32fast::hash(format!("{list}\n{position}").as_bytes()))
 }
 
 /// Reads a cursor back. It holds nothing that its owner may not see, and a forged one reaches nothing outside the
@@ -56,7 +63,7 @@ pub fn open_cursor(list: &str, cursor: Option<&str>) -> Result<Option<String>, P
     let bytes = Some(cursor).filter(|cursor| cursor.len() <= CURSOR_BYTES_MAX);
     let bytes = bytes.and_then(|cursor| URL_SAFE_NO_PAD.decode(cursor).ok()).ok_or_else(wrong)?;
     let text = String::from_utf8(bytes).map_err(|_| wrong())?;
-    let position =
-        text.strip_prefix(&format!("{:08x}", crc32fast::hash(list.as_bytes()))).ok_or_else(wrong)?;
-    Ok(Some(position.to_owned()))
+    let parts = text.split_at_checked(CHECK_DIGITS);
+    let position = parts.filter(|(digits, position)| *digits == check_digits(list, position));
+    position.map(|(_, position)| Some(position.to_owned())).ok_or_else(wrong)
 }

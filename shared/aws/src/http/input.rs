@@ -86,7 +86,8 @@ where
             let detail = text.split(": ").skip(1).collect::<Vec<_>>().join(": ");
             let (name, detail) = match detail.split_once(": ") {
                 Some((name, rest)) if !name.contains(' ') => (name.to_owned(), rest.to_owned()),
-                _ => (String::new(), detail),
+                // serde quotes the parameter that is missing or given twice.
+                _ => (detail.split('`').nth(1).unwrap_or_default().to_owned(), detail),
             };
             Problem::field(format!("?{name}"), detail)
         })
@@ -117,11 +118,11 @@ pub trait PathId: Sized {
     /// # Errors
     /// 404.
     fn own(text: &str, what: &str) -> Result<Self, Problem>;
-    /// Reads an id that the caller chose.
+    /// Reads an id that the caller chose. `pointer` says where it stands: `{name}` in the path, `?name` in the query.
     ///
     /// # Errors
     /// 400 with what the id must look like.
-    fn theirs(text: &str, name: &str) -> Result<Self, Problem>;
+    fn theirs(text: &str, pointer: &str) -> Result<Self, Problem>;
 }
 
 impl<T: TryFrom<String, Error = IdError>> PathId for T {
@@ -129,8 +130,8 @@ impl<T: TryFrom<String, Error = IdError>> PathId for T {
         Self::try_from(text.to_owned()).map_err(|_| Problem::not_found(what))
     }
 
-    fn theirs(text: &str, name: &str) -> Result<Self, Problem> {
-        Self::try_from(text.to_owned()).map_err(|error| Problem::field(format!("{{{name}}}"), error))
+    fn theirs(text: &str, pointer: &str) -> Result<Self, Problem> {
+        Self::try_from(text.to_owned()).map_err(|error| Problem::field(pointer, error))
     }
 }
 
