@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
-use chrono::{DateTime, Utc};
 use local::template::Template;
 use local::{EventHandler, Lookup, Options, Registry, Stage};
 use serde_json::{Value, json};
@@ -59,17 +58,14 @@ impl Rig {
 
     /// Delivers rewards that are due, in one batch.
     pub(crate) async fn fulfill(&self, organization: &Organization, rewards: &[String]) -> Result<()> {
+        // What the queue still holds must not find the gate open.
+        self.world.drain().await;
         self.gate.store(true, Ordering::SeqCst);
         let answer = self.world.invoke(FULFILL, due(organization, rewards)).await;
         self.gate.store(false, Ordering::SeqCst);
         let failures = answer["batchItemFailures"].as_array().context("no batch was answered")?;
         anyhow::ensure!(failures.is_empty(), "rewards were not delivered: {answer}");
         Ok(())
-    }
-
-    /// The stage's time.
-    pub(crate) async fn now(&self) -> DateTime<Utc> {
-        self.world.now().await
     }
 }
 
