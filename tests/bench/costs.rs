@@ -30,6 +30,9 @@ pub(crate) async fn run() -> Result<usize> {
         "least\n$ per m.",
     ]);
     table.add_rows(rows.iter().map(Row::cells));
-    println!("\nWhat an operation asks for, with warm caches, and what it costs\n{table}\n{}", price::legend());
+    println!(
+        "\nWhat an operation asks for, with warm caches, and what it costs\n{table}\n{}",
+        price::legend()
+    );
     Ok(rows.iter().filter(|row| row.exceeded()).count())
 }

@@ -4,12 +4,13 @@
 
 mod costs;
 mod functions;
+mod memory;
 mod probe;
 mod rig;
 mod table;
 mod throughput;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -65,6 +66,12 @@ async fn run(arguments: &Arguments) -> Result<usize> {
         throughput::run().await?;
     }
     Ok(exceeded)
+}
+
+/// The workspace's folder.
+fn workspace() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
 }
 
 /// A line for those who wait.

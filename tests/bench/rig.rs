@@ -71,9 +71,9 @@ impl Rig {
 
 /// The event by which rewards are delivered.
 pub(crate) fn due(organization: &Organization, rewards: &[String]) -> Value {
-    let messages = rewards.iter().map(
-        |reward| json!({"type": "reward.due.v1", "organization": organization.id, "reward": reward}),
-    );
+    let messages = rewards
+        .iter()
+        .map(|reward| json!({"type": "reward.due.v1", "organization": organization.id, "reward": reward}));
     records(messages)
 }
 
@@ -83,9 +83,11 @@ pub(crate) fn fold(organization: &Organization, day: &str) -> Value {
 }
 
 fn records(messages: impl IntoIterator<Item = Value>) -> Value {
-    let record = |(index, message): (usize, Value)| json!({
-        "messageId": format!("message-{index}"), "body": message.to_string(), "eventSource": "aws:sqs",
-    });
+    let record = |(index, message): (usize, Value)| {
+        json!({
+            "messageId": format!("message-{index}"), "body": message.to_string(), "eventSource": "aws:sqs",
+        })
+    };
     json!({"Records": messages.into_iter().enumerate().map(record).collect::<Vec<_>>()})
 }
 
@@ -110,7 +112,8 @@ impl Watch {
     }
 
     fn of(&self, platform: &aws::Platform, lookup: Lookup<'_>, crate_name: &str) -> aws::Platform {
-        let variables = self.variables.iter().filter_map(|name| Some((name.clone(), lookup(name)?))).collect();
+        let variables =
+            self.variables.iter().filter_map(|name| Some((name.clone(), lookup(name)?))).collect();
         let mut environments = self.environments.lock().unwrap_or_else(PoisonError::into_inner);
         environments.insert(crate_name.replace('_', "-"), variables);
         self.probe.watch(platform)

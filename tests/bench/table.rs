@@ -21,7 +21,22 @@ pub(crate) fn short(figure: f64) -> String {
 
 /// The middle of some figures; zero of none.
 pub(crate) fn median(figures: &[f64]) -> f64 {
+    quantile(figures, 0.5)
+}
+
+/// The figure below which a share of the others lies; zero of none.
+pub(crate) fn quantile(figures: &[f64], share: f64) -> f64 {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+    let below = float(sorted.len()) * share;
+    sorted
+        .into_iter()
+        .enumerate()
+        .find(|(index, _)| float(index + 1) >= below)
+        .map_or(0.0, |(_, figure)| figure)
+}
+
+/// A count as a figure.
+pub(crate) fn float(count: usize) -> f64 {
+    u32::try_from(count).map_or(f64::INFINITY, f64::from)
 }

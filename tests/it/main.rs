@@ -1,7 +1,13 @@
 //! The black-box suite: the whole product on the local stage, through its API alone.
 
 mod bad_input;
+mod budget;
 mod crash;
+mod idempotency;
 mod order;
+mod queues;
 mod races;
 mod story;
+mod surface;
+mod template;
+mod tenants;

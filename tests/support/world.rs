@@ -17,6 +17,8 @@ pub struct World {
     /// The stage.
     pub stage: Stage,
     http: reqwest::Client,
+    dynamodb: aws_sdk_dynamodb::Client,
+    table: String,
     tenants: AtomicU32,
 }
 
@@ -34,7 +36,8 @@ impl World {
 
     /// Around a stage that was started in another way.
     pub fn on(stage: Stage) -> Self {
-        Self { stage, http: reqwest::Client::new(), tenants: AtomicU32::new(0) }
+        let (dynamodb, table) = (stage.dynamodb(), stage.template().tables[0].name.clone());
+        Self { stage, http: reqwest::Client::new(), dynamodb, table, tenants: AtomicU32::new(0) }
     }
 
     /// A new organization.
@@ -64,6 +67,13 @@ impl World {
     /// Lets the consumers do all that is in the queues.
     pub async fn drain(&self) {
         self.control("/_local/drain", json!({})).await;
+    }
+
+    /// The organization that an API key belongs to.
+    pub async fn organization(&self, tenant: &Tenant) -> String {
+        let place = format!("KEY#{}", aws::http::hash_of(&tenant.key));
+        let rows = self.snapshot().await;
+        rows[&(place, "KEY".to_owned())]["organization"].as_s().unwrap().clone()
     }
 
     /// Moves the clock, and runs what falls due by then.
@@ -123,10 +133,9 @@ impl World {
 
     /// Rows that still have something left to do.
     pub async fn due_rows(&self) -> usize {
-        let (client, table) = (self.stage.dynamodb(), self.table().await);
         let mut due = 0;
         for shard in 0..DUE_SHARDS {
-            let query = client.query().table_name(&table).index_name(DUE_INDEX);
+            let query = self.dynamodb.query().table_name(&self.table).index_name(DUE_INDEX);
             let query = query.key_condition_expression("due_pk = :pk").expression_attribute_values(
                 ":pk",
                 aws_sdk_dynamodb::types::AttributeValue::S(format!("DUE#{shard:02}")),
@@ -138,7 +147,7 @@ impl World {
 
     /// Every row of the table, for comparing what two histories left behind.
     pub async fn rows(&self) -> Vec<aws::store::Item> {
-        let scan = self.stage.dynamodb().scan().table_name(self.table().await).send().await.unwrap();
+        let scan = self.dynamodb.scan().table_name(&self.table).send().await.unwrap();
         assert!(scan.last_evaluated_key().is_none(), "the table has more than one page");
         scan.items.unwrap()
     }
@@ -149,8 +158,9 @@ impl World {
         self.rows().await.into_iter().map(|row| ((text(&row, "pk"), text(&row, "sk")), row)).collect()
     }
 
-    async fn table(&self) -> String {
-        self.stage.dynamodb().list_tables().send().await.unwrap().table_names()[0].clone()
+    /// Puts a row into the table past the product, for what its API does not let happen.
+    pub async fn put_row(&self, row: aws::store::Item) {
+        self.dynamodb.put_item().table_name(&self.table).set_item(Some(row)).send().await.unwrap();
     }
 
     /// What every test leaves behind unless it says otherwise: nothing due, nothing in a dead-letter queue.

@@ -124,7 +124,8 @@ impl From<ParticipantRow> for ParticipantView {
 /// Enrol a participant and issue its code
 ///
 /// Idempotent: a participant that exists is answered unchanged, with the code it has.
-#[utoipa::path(put, path = "/v1/programs/{program}/participants/{external_id}", tag = "participants",
+#[utoipa::path(put, path = "/v1/programs/{program}/participants/{external_id}",
+    operation_id = "enrol_participant", tag = "participants",
     params(("program" = String, Path, description = "The program"),
            ("external_id" = String, Path, description = "Your own id of the account: 1 to 128 of A-Z a-z 0-9 . _ : | -")),
     request_body = EnrolRequest,

@@ -10,8 +10,7 @@ use domain::id::ApiKeyId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::organizations::replay_header;
-use crate::{Deps, checked_name};
+use crate::{Deps, checked_name, replay_header};
 
 /// Longest name, in characters.
 const NAME_CHARS_MAX: usize = 100;
@@ -80,7 +79,8 @@ impl From<ApiKeyRow> for ApiKeyView {
 }
 
 /// Create an API key
-#[utoipa::path(post, path = "/v1/api-keys", tag = "organizations", request_body = ApiKeyRequest,
+#[utoipa::path(post, path = "/v1/api-keys",
+    operation_id = "create_api_key", tag = "organizations", request_body = ApiKeyRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "Repeats of the call answer what the first one made")),
     responses((status = 201, body = NewApiKeyView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
@@ -120,7 +120,7 @@ pub(crate) async fn create(
 }
 
 /// List API keys
-#[utoipa::path(get, path = "/v1/api-keys", tag = "organizations",
+#[utoipa::path(get, path = "/v1/api-keys", operation_id = "list_api_keys", tag = "organizations",
     responses((status = 200, body = ApiKeyList),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn list(
@@ -134,7 +134,7 @@ pub(crate) async fn list(
 /// Revoke an API key
 ///
 /// Idempotent. The last key cannot be revoked: nobody could create another.
-#[utoipa::path(delete, path = "/v1/api-keys/{id}", tag = "organizations",
+#[utoipa::path(delete, path = "/v1/api-keys/{id}", operation_id = "revoke_api_key", tag = "organizations",
     params(("id" = String, Path, description = "The key's id (key_...)")),
     responses((status = 204, description = "Revoked; it can work for up to 30 seconds longer"),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",

@@ -93,7 +93,7 @@ pub(crate) struct RuleView {
 }
 
 /// Explain a decision
-#[utoipa::path(get, path = "/v1/decisions/{source}", tag = "reading",
+#[utoipa::path(get, path = "/v1/decisions/{source}", operation_id = "explain_decision", tag = "reading",
     params(("source" = String, Path, description = "`invoice/<processor>/<id>` or `payment/<processor>/<id>`, slashes as they are")),
     responses((status = 200, body = DecisionView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]

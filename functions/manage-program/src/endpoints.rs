@@ -10,8 +10,7 @@ use domain::id::{EndpointId, Processor};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::Deps;
-use crate::organizations::replay_header;
+use crate::{Deps, replay_header};
 
 /// Most signing secrets of one endpoint: the old and the new one while they are exchanged, and one to spare.
 const SECRETS_MAX: usize = 3;
@@ -89,7 +88,8 @@ impl From<EndpointRow> for EndpointView {
 }
 
 /// Create a webhook endpoint
-#[utoipa::path(post, path = "/v1/webhook-endpoints", tag = "webhooks", request_body = EndpointRequest,
+#[utoipa::path(post, path = "/v1/webhook-endpoints",
+    operation_id = "create_webhook_endpoint", tag = "webhooks", request_body = EndpointRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "Repeats of the call answer what the first one made")),
     responses((status = 201, body = EndpointView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
@@ -133,7 +133,7 @@ pub(crate) async fn create(
 }
 
 /// List webhook endpoints
-#[utoipa::path(get, path = "/v1/webhook-endpoints", tag = "webhooks",
+#[utoipa::path(get, path = "/v1/webhook-endpoints", operation_id = "list_webhook_endpoints", tag = "webhooks",
     responses((status = 200, body = EndpointList),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn list(
@@ -147,7 +147,8 @@ pub(crate) async fn list(
 /// Replace a webhook endpoint's signing secrets
 ///
 /// Takes effect within 30 seconds.
-#[utoipa::path(patch, path = "/v1/webhook-endpoints/{endpoint}", tag = "webhooks", request_body = EndpointChange,
+#[utoipa::path(patch, path = "/v1/webhook-endpoints/{endpoint}",
+    operation_id = "change_webhook_endpoint", tag = "webhooks", request_body = EndpointChange,
     params(("endpoint" = String, Path, description = "The endpoint's id (whe_...)")),
     responses((status = 200, body = EndpointView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
@@ -168,7 +169,8 @@ pub(crate) async fn change(
 }
 
 /// Remove a webhook endpoint
-#[utoipa::path(delete, path = "/v1/webhook-endpoints/{endpoint}", tag = "webhooks",
+#[utoipa::path(delete, path = "/v1/webhook-endpoints/{endpoint}",
+    operation_id = "remove_webhook_endpoint", tag = "webhooks",
     params(("endpoint" = String, Path, description = "The endpoint's id (whe_...)")),
     responses((status = 204, description = "Removed; it can take events for up to 30 seconds longer"),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]

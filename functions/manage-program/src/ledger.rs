@@ -106,7 +106,7 @@ impl From<Line> for LineView {
 }
 
 /// Read a participant's ledger
-#[utoipa::path(get, path = "/v1/participants/{id}/ledger", tag = "reading",
+#[utoipa::path(get, path = "/v1/participants/{id}/ledger", operation_id = "read_ledger", tag = "reading",
     params(("id" = String, Path, description = "The participant's id (prt_...)"), ListQuery),
     responses((status = 200, body = LedgerView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
@@ -129,7 +129,7 @@ pub(crate) async fn list(
 }
 
 /// Read a participant's balances
-#[utoipa::path(get, path = "/v1/participants/{id}/balances", tag = "reading",
+#[utoipa::path(get, path = "/v1/participants/{id}/balances", operation_id = "read_balances", tag = "reading",
     params(("id" = String, Path, description = "The participant's id (prt_...)")),
     responses((status = 200, body = BalancesView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]

@@ -131,3 +131,8 @@ fn checked_name(name: &str, max: usize) -> Result<String, Problem> {
         || Problem::field("/name", format!("must have 1 to {max} characters and no control characters"));
     fits.then(|| name.to_owned()).ok_or_else(wrong)
 }
+
+/// Tells a repeated answer from a first one.
+fn replay_header(repeated: bool) -> [(&'static str, &'static str); 1] {
+    [("idempotent-replayed", if repeated { "true" } else { "false" })]
+}

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api_keys::{NewApiKeyView, last4};
-use crate::{Deps, checked_name};
+use crate::{Deps, checked_name, replay_header};
 
 /// Longest name, in characters.
 const NAME_CHARS_MAX: usize = 100;
@@ -42,7 +42,8 @@ pub(crate) struct OrganizationView {
 /// Create an organization
 ///
 /// Needs the root key. Answers the organization's first API key, which every other call needs.
-#[utoipa::path(post, path = "/v1/organizations", tag = "organizations", request_body = OrganizationRequest,
+#[utoipa::path(post, path = "/v1/organizations",
+    operation_id = "create_organization", tag = "organizations", request_body = OrganizationRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "Repeats of the call answer what the first one made")),
     responses((status = 201, body = OrganizationView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
@@ -93,9 +94,4 @@ pub(crate) async fn create(
         api_key: NewApiKeyView::new(api_key, secret),
     };
     Ok((StatusCode::CREATED, replay_header(repeated), axum::Json(view)).into_response())
-}
-
-/// Tells a repeated answer from a first one.
-pub(crate) fn replay_header(repeated: bool) -> [(&'static str, &'static str); 1] {
-    [("idempotent-replayed", if repeated { "true" } else { "false" })]
 }

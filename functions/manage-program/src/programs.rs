@@ -14,8 +14,7 @@ use domain::program::{ChangeError, NAME_CHARS_MAX, Program, ProgramStatus, Rewar
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::organizations::replay_header;
-use crate::{Deps, checked_name};
+use crate::{Deps, checked_name, replay_header};
 
 /// How often a change that lost a race is tried again.
 const ATTEMPTS_MAX: u32 = 8;
@@ -121,7 +120,8 @@ impl From<Terms> for TermsView {
 }
 
 /// Create a program
-#[utoipa::path(post, path = "/v1/programs", tag = "programs", request_body = ProgramRequest,
+#[utoipa::path(post, path = "/v1/programs",
+    operation_id = "create_program", tag = "programs", request_body = ProgramRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "Repeats of the call answer what the first one made")),
     responses((status = 201, body = ProgramView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
@@ -157,7 +157,8 @@ pub(crate) async fn create(
 }
 
 /// List programs
-#[utoipa::path(get, path = "/v1/programs", tag = "programs", params(ListQuery),
+#[utoipa::path(get, path = "/v1/programs",
+    operation_id = "list_programs", tag = "programs", params(ListQuery),
     responses((status = 200, body = ProgramList),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn list(
@@ -177,7 +178,7 @@ pub(crate) async fn list(
 }
 
 /// Read a program
-#[utoipa::path(get, path = "/v1/programs/{program}", tag = "programs",
+#[utoipa::path(get, path = "/v1/programs/{program}", operation_id = "read_program", tag = "programs",
     params(("program" = String, Path, description = "The program's id (prg_...)")),
     responses((status = 200, body = ProgramView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
@@ -196,7 +197,8 @@ pub(crate) async fn read(
 ///
 /// A new status and new terms take effect a minute after they are accepted, for payments made from then on; payments
 /// made before keep the terms that held then.
-#[utoipa::path(patch, path = "/v1/programs/{program}", tag = "programs", request_body = ProgramChange,
+#[utoipa::path(patch, path = "/v1/programs/{program}",
+    operation_id = "change_program", tag = "programs", request_body = ProgramChange,
     params(("program" = String, Path, description = "The program's id (prg_...)")),
     responses((status = 200, body = ProgramView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",

@@ -79,7 +79,8 @@ impl From<Referral> for ReferralRow {
 /// List referrals
 ///
 /// By referrer, by referee, or by the days that they were recorded on.
-#[utoipa::path(get, path = "/v1/referrals", tag = "reading", params(ListQuery),
+#[utoipa::path(get, path = "/v1/referrals",
+    operation_id = "list_referrals", tag = "reading", params(ListQuery),
     responses((status = 200, body = ReferralList),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn list(

@@ -39,7 +39,8 @@ pub(crate) struct ReportQuery {
 /// Read daily reports
 ///
 /// Written every night for the day before, from the day's own lines; each total equals the ledger's.
-#[utoipa::path(get, path = "/v1/reports/daily", tag = "reading", params(ReportQuery),
+#[utoipa::path(get, path = "/v1/reports/daily",
+    operation_id = "read_daily_reports", tag = "reading", params(ReportQuery),
     responses((status = 200, body = ReportList),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn daily(

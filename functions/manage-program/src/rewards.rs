@@ -95,7 +95,7 @@ impl From<Reward> for RewardView {
 }
 
 /// List rewards
-#[utoipa::path(get, path = "/v1/rewards", tag = "reading", params(ListQuery),
+#[utoipa::path(get, path = "/v1/rewards", operation_id = "list_rewards", tag = "reading", params(ListQuery),
     responses((status = 200, body = RewardList),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn list(
@@ -124,7 +124,7 @@ pub(crate) async fn list(
 }
 
 /// Read a reward
-#[utoipa::path(get, path = "/v1/rewards/{id}", tag = "reading",
+#[utoipa::path(get, path = "/v1/rewards/{id}", operation_id = "read_reward", tag = "reading",
     params(("id" = String, Path, description = "The reward's id (rwd_...)")),
     responses((status = 200, body = RewardView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]

@@ -31,7 +31,8 @@ pub(crate) struct ReceivedView {
 ///
 /// Needs a valid `Stripe-Signature` by one of the endpoint's secrets, at most 300 seconds old or ahead. At-least-once
 /// and in any order. A 2xx answer means that the event's effect is stored; Stripe repeats anything else.
-#[utoipa::path(post, path = "/v1/webhooks/stripe/{endpoint}", tag = "webhooks",
+#[utoipa::path(post, path = "/v1/webhooks/stripe/{endpoint}",
+    operation_id = "receive_stripe_event", tag = "webhooks",
     params(("endpoint" = String, Path, description = "The endpoint's id (whe_...)"),
            ("Stripe-Signature" = String, Header, description = "As Stripe sends it")),
     request_body(content = Object, description = "A Stripe event, of any API version from 2020-08-27 on"),

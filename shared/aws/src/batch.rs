@@ -67,8 +67,9 @@ mod tests {
     }
 
     async fn failures(records: Vec<Value>, outcome: fn() -> Outcome) -> Vec<String> {
-        let answer =
-            run::<FulfillMessage, _, _>(json!({"Records": records}), |_| async move { outcome() }).await.unwrap();
+        let answer = run::<FulfillMessage, _, _>(json!({"Records": records}), |_| async move { outcome() })
+            .await
+            .unwrap();
         let failures = answer["batchItemFailures"].as_array().unwrap();
         failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect()
     }

@@ -65,7 +65,8 @@ impl Invoice {
 
     fn event(&self, sample: &str, now: DateTime<Utc>) -> Value {
         let Self { payer, number, .. } = self;
-        let mut text = sample.replace("account-1042", payer).replace("cus_QsampleBuyer01", &format!("cus_{payer}"));
+        let mut text =
+            sample.replace("account-1042", payer).replace("cus_QsampleBuyer01", &format!("cus_{payer}"));
         for kind in ["in", "inpay", "pi", "ch", "re"] {
             text = replace_ids(&text, kind, &format!("{kind}_{payer}_{number}"));
         }

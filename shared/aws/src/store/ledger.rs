@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use super::error::StoreError;
-use super::item::{Item, from_item, text, text_of, to_item};
+use super::item::{Item, from_item, text_of, to_item};
 use super::keys;
-use super::page::{Page, Range, read_cursor, write_cursor};
+use super::page::{Page, Range, after, write_cursor};
 
 /// Lines read at a time.
 const PAGE: i32 = 100;
@@ -44,11 +44,7 @@ impl Store {
         let pk = keys::participant_partition(organization, participant);
         let mut range = Range::new(&pk, keys::LEDGER, keys::LEDGER_END, limit);
         range.newest_first = true;
-        let after = cursor.and_then(|cursor| read_cursor(cursor, &["sk"])).map(|mut key: Item| {
-            key.insert("pk".to_owned(), text(&pk));
-            key
-        });
-        let (items, next) = self.query(&range, after).await?;
+        let (items, next) = self.query(&range, after(cursor, &["sk"], ("pk", &pk))).await?;
         let lines = items.into_iter().filter(|item| !keys::is_snapshot(text_of(item, "sk")));
         let rows = lines.map(line).collect::<Result<_, _>>()?;
         Ok(Page { rows, next: next.map(|key| write_cursor(&key, &["sk"])) })

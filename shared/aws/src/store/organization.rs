@@ -296,7 +296,8 @@ impl Store {
         Ok(matches!(self.transact(actions).await?, Transaction::Committed))
     }
 
-    /// Rows of the organization's own partition that start with a prefix; bounded by what may be created.
+    /// Every row of the organization's own partition that starts with a prefix. Live ones are few; revoked keys stay on
+    /// record for a while, and may be many where keys are replaced often.
     pub(crate) async fn list_own(
         &self,
         organization: &OrganizationId,
@@ -305,7 +306,13 @@ impl Store {
         let end = format!("{prefix}~");
         let mut range = Range::new(organization.as_str(), prefix, &end, 100);
         range.consistent = true;
-        Ok(self.query(&range, None).await?.0)
+        let (mut rows, mut after) = self.query(&range, None).await?;
+        while after.is_some() {
+            let (more, next) = self.query(&range, after).await?;
+            rows.extend(more);
+            after = next;
+        }
+        Ok(rows)
     }
 }
 

@@ -118,3 +118,10 @@ pub(crate) fn read_cursor(cursor: &str, names: &[&str]) -> Option<Item> {
         pairs.map(|(name, value)| ((*name).to_owned(), AttributeValue::S(value.to_owned()))).collect()
     })
 }
+
+/// The key to go on after: what the cursor says, within the partition that is asked for.
+pub(crate) fn after(cursor: Option<&str>, names: &[&str], partition: (&str, &str)) -> Option<Item> {
+    let mut key = read_cursor(cursor?, names)?;
+    key.insert(partition.0.to_owned(), text(partition.1));
+    Some(key)
+}

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use super::error::{StoreError, Transaction};
-use super::item::{Change, Item, Write, from_item, number, text, to_item};
+use super::item::{Change, Write, from_item, number, to_item};
 use super::keys;
 use super::organization::absent;
-use super::page::{Page, Range, read_cursor, write_cursor};
+use super::page::{Page, Range, after, write_cursor};
 
 /// A program as it is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -170,11 +170,8 @@ impl Store {
         let end = format!("{}~", keys::PROGRAMS);
         let mut range = Range::new(organization.as_str(), keys::PROGRAMS, &end, limit);
         range.consistent = true;
-        let after = cursor.and_then(|cursor| read_cursor(cursor, &["sk"])).map(|mut key: Item| {
-            key.insert("pk".to_owned(), text(organization.as_str()));
-            key
-        });
-        let (items, next) = self.query(&range, after).await?;
+        let start = after(cursor, &["sk"], ("pk", organization.as_str()));
+        let (items, next) = self.query(&range, start).await?;
         let rows = items.into_iter().map(from_item).collect::<Result<_, _>>()?;
         Ok(Page { rows, next: next.map(|key| write_cursor(&key, &["sk"])) })
     }

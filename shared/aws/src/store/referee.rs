@@ -15,7 +15,7 @@ use super::Store;
 use super::error::StoreError;
 use super::item::{Change, Item, Write, from_item, key_of, text, to_attribute};
 use super::keys::{self, Key};
-use super::page::{Page, Range, read_cursor, write_cursor};
+use super::page::{Page, Range, after, write_cursor};
 
 /// Most sources that can wait for one referee or customer.
 pub(crate) const WAITING_MAX: usize = 200;
@@ -269,11 +269,8 @@ impl Store {
         let pk = keys::participant_partition(organization, referrer);
         let mut range = Range::new(&pk, "0", "~", limit);
         (range.index, range.newest_first) = (Some(keys::REFERRER_INDEX), true);
-        let after = cursor.and_then(|cursor| read_cursor(cursor, NAMES)).map(|mut key: Item| {
-            key.insert("referrer_pk".to_owned(), text(&pk));
-            key
-        });
-        let (items, next) = self.query(&range, after).await?;
+        let start = after(cursor, NAMES, ("referrer_pk", &pk));
+        let (items, next) = self.query(&range, start).await?;
         let places: Vec<Key> = items.iter().map(key_of).collect();
         let rows = self.get_referrals(&places).await?;
         Ok(Page { rows, next: next.map(|key| write_cursor(&key, NAMES)) })

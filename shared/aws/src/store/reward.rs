@@ -3,13 +3,13 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Duration, Utc};
 use domain::id::{OrganizationId, ParticipantId, RewardId};
-use domain::ledger::{Reward, RewardState};
+use domain::ledger::{Line, Reward, RewardState};
 
 use super::Store;
 use super::error::StoreError;
-use super::item::{Change, Item, Write, from_item, key_of, number, text, text_of, to_attribute};
+use super::item::{Change, Item, Write, from_item, key_of, number, text_of, to_attribute};
 use super::keys::{self, Key};
-use super::page::{Page, Range, read_cursor, write_cursor};
+use super::page::Page;
 use super::referee::set_all;
 
 /// How long a worker may take before another may claim the reward.
@@ -135,17 +135,12 @@ impl Store {
         cursor: Option<&str>,
         limit: i32,
     ) -> Result<Page<Reward>, StoreError> {
-        let pk = keys::participant_partition(organization, participant);
-        let mut range = Range::new(&pk, keys::LEDGER, keys::LEDGER_END, limit);
-        range.newest_first = true;
-        let after = cursor.and_then(|cursor| read_cursor(cursor, &["sk"])).map(|mut key: Item| {
-            key.insert("pk".to_owned(), text(&pk));
-            key
-        });
-        let (items, next) = self.query(&range, after).await?;
-        let rewards = items.into_iter().filter(|item| text_of(item, "kind") == "reward");
-        let rows = rewards.map(from_item).collect::<Result<_, _>>()?;
-        Ok(Page { rows, next: next.map(|key| write_cursor(&key, &["sk"])) })
+        let page = self.list_lines(organization, participant, cursor, limit).await?;
+        let reward = |line| match line {
+            Line::Reward(reward) => Some(*reward),
+            Line::Entry(_) => None,
+        };
+        Ok(Page { rows: page.rows.into_iter().filter_map(reward).collect(), next: page.next })
     }
 
     /// Rewards by their rows' keys.

@@ -1,0 +1,206 @@
+//! What each operation costs at the table, counted: requests, read units, write units, on warm caches.
+//!
+//! The embedded engine reports consumed capacity by DynamoDB's own rules: a write costs a unit per started KB of the
+//! larger image, a transactional write twice that; an index entry costs its own write, not doubled in a transaction,
+//! and only if what the index stores has changed; an eventual read costs half a unit per started 4 KB, a strong one a
+//! whole unit. What a refused condition consumes is reported by neither, so it is counted as a request alone.
+
+use local::{Effect, Fault};
+use serde_json::{Value, json};
+use tests::{Participant, Tenant, World, percent_rule};
+
+/// Requests, read units, write units.
+type Cost = (u64, f64, f64);
+
+async fn cost<T>(world: &World, call: impl Future<Output = T>) -> (Cost, T) {
+    world.drain().await;
+    world.reset_meter().await;
+    let answer = call.await;
+    (world.meter().await, answer)
+}
+
+/// Nothing is announced: what the HTTP call costs is then not mixed with what its consumer does.
+fn silence(world: &World) {
+    let call = Some("SendMessage".to_owned());
+    world.plan(vec![Fault { call, skip: 0, times: 1_000, effect: Effect::Unavailable }]);
+}
+
+/// A tenant whose every function is warm, with anna, her referee ben and the organic customer carl.
+async fn warm() -> (World, Tenant, String, Participant) {
+    let world = World::start().await;
+    let tenant = world.tenant().await;
+    let program = tenant.program(percent_rule("10")).await;
+    let anna = tenant.enrol(&program, "anna", "Anna's Studio").await;
+    tenant.sign_up("ben", &anna.code).await.created();
+    tenant.post("/v1/track/signup", json!({"external_id": "carl"})).await.created();
+    tenant.pay("ben", "in_warm", 100).await.ok();
+    tenant.figures(&anna).await;
+    world.drain().await;
+    (world, tenant, program, anna)
+}
+
+#[tokio::test]
+async fn issuing_a_code_costs_two_writes() {
+    let (world, tenant, program, _) = warm().await;
+    let (spent, _) = cost(&world, tenant.enrol(&program, "dora", "Dora's Bakery")).await;
+    assert_eq!(spent, (2, 0.0, 2.0));
+    // The same again: both writes are refused by their conditions.
+    let path = format!("/v1/programs/{program}/participants/dora");
+    let (spent, answer) = cost(&world, tenant.call("PUT", &path, Some(&json!({})))).await;
+    answer.ok();
+    assert_eq!(spent, (2, 0.0, 1.0));
+}
+
+#[tokio::test]
+async fn a_sign_up_costs_half_a_read_and_one_write_with_two_indexes() {
+    let (world, tenant, _, anna) = warm().await;
+    let (spent, answer) = cost(&world, tenant.sign_up("dora", &anna.code)).await;
+    answer.created();
+    assert_eq!(spent, (2, 0.5, 3.0));
+    let (spent, answer) = cost(&world, tenant.post("/v1/track/signup", json!({"external_id": "emil"}))).await;
+    answer.created();
+    assert_eq!(spent, (1, 0.0, 1.0), "without a code");
+}
+
+#[tokio::test]
+async fn a_payment_of_somebody_who_was_not_referred_costs_one_read() {
+    let (world, tenant, _, _) = warm().await;
+    let (spent, answer) = cost(&world, tenant.pay("carl", "in_1", 20_000)).await;
+    assert_eq!(answer.ok()["reason"], "not_referred");
+    assert_eq!(spent, (1, 1.0, 0.0));
+}
+
+#[tokio::test]
+async fn a_payment_of_a_referee_costs_two_reads_and_a_transaction_of_two_rows() {
+    let (world, tenant, _, anna) = warm().await;
+    silence(&world);
+    let (spent, answer) = cost(&world, tenant.pay("ben", "in_1", 20_000)).await;
+    let answer = answer.ok();
+    assert_eq!(answer["reason"], "earned");
+    // Two rows at twice a write, the due index and the day index.
+    assert_eq!(spent, (3, 2.0, 6.0));
+
+    // What follows: the claim, and the completion, which also leaves the due index.
+    world.plan(Vec::new());
+    let (organization, reward) = (world.organization(&tenant).await, &answer["posted"][0]["reward"]);
+    let due = json!({"type": "reward.due.v1", "organization": organization, "reward": reward});
+    let (spent, ()) = cost(&world, async {
+        world.send("FulfillQueue", &due.to_string()).await;
+        world.drain().await;
+    })
+    .await;
+    assert_eq!(spent, (2, 0.0, 3.0));
+    assert_eq!(tenant.figures(&anna).await, (2_010, 0, 2_010, 0));
+}
+
+#[tokio::test]
+async fn the_first_webhook_of_a_payment_also_ties_the_payment_and_the_customer() {
+    let (world, tenant, _, _) = warm().await;
+    let endpoint = tenant.stripe_endpoint().await;
+    let (now, warm_up) = (world.now().await, invoice_paid(&world, "in_2", "pi_2").await);
+    tenant.stripe(&endpoint, &warm_up, now).await.ok();
+    world.drain().await;
+    silence(&world);
+    let event = invoice_paid(&world, "in_3", "pi_3").await;
+    let (spent, answer) = cost(&world, tenant.stripe(&endpoint, &event, now)).await;
+    assert_eq!(answer.ok()["results"][0]["reason"], "earned");
+    // As by the API, and one write that ties pi_3 to in_3; the customer is known.
+    assert_eq!(spent, (4, 2.0, 7.0));
+}
+
+async fn invoice_paid(world: &World, invoice: &str, payment: &str) -> Value {
+    let now = world.now().await.timestamp();
+    json!({"id": format!("evt_{invoice}"), "object": "event", "livemode": false, "type": "invoice.paid",
+        "created": now, "data": {"object": {"id": invoice, "object": "invoice", "amount_paid": 20_000,
+        "total": 20_000, "currency": "usd", "customer": "cus_1", "payment_intent": payment,
+        "metadata": {"referral_external_id": "ben"}, "status_transitions": {"paid_at": now + 10}}}})
+}
+
+#[tokio::test]
+async fn a_duplicate_costs_two_reads_and_writes_nothing() {
+    let (world, tenant, _, _) = warm().await;
+    let endpoint = tenant.stripe_endpoint().await;
+    tenant.pay("ben", "in_1", 20_000).await.ok();
+    let (spent, answer) = cost(&world, tenant.pay("ben", "in_1", 20_000)).await;
+    assert_eq!(answer.ok()["duplicate"], true);
+    assert!(spent.0 <= 2 && spent.1 <= 2.0 && spent.2 == 0.0, "by the API: {spent:?}");
+
+    let (now, mut event) = (world.now().await, invoice_paid(&world, "in_2", "pi_2").await);
+    tenant.stripe(&endpoint, &event, now).await.ok();
+    // Stripe tells every paid invoice twice.
+    event["type"] = json!("invoice.payment_succeeded");
+    let (spent, answer) = cost(&world, tenant.stripe(&endpoint, &event, now)).await;
+    assert_eq!(answer.ok()["results"][0]["duplicate"], true);
+    assert!(spent.0 <= 2 && spent.1 <= 2.0 && spent.2 == 0.0, "the twin event: {spent:?}");
+}
+
+#[tokio::test]
+async fn balances_cost_one_query_of_one_unit_at_most() {
+    let (world, tenant, _, anna) = warm().await;
+    let path = format!("/v1/participants/{}/balances", anna.id);
+    let (mut worst, mut snapshots) = (0.0_f64, 0);
+    for number in 0..40 {
+        tenant.pay("ben", &format!("in_{number}"), 1_000).await.ok();
+        world.drain().await;
+        let (spent, answer) = cost(&world, tenant.get(&path)).await;
+        assert_eq!(answer.ok()["data"][0]["available"], 10 + 100 * (number + 1));
+        if spent.2 > 0.0 {
+            // Now and then a reader finds many settled lines and writes the snapshot that the next one starts from.
+            snapshots += 1;
+            continue;
+        }
+        assert_eq!(spent.0, 1, "after {} payments", number + 1);
+        worst = worst.max(spent.1);
+        // Lines settle for good a quarter of an hour after they were written.
+        world.advance(1_000).await;
+    }
+    assert!(worst <= 1.0, "{worst} read units");
+    assert!((1..=8).contains(&snapshots), "{snapshots} snapshots");
+}
+
+/// What folding a day with three rewards costs after so many payments of the day before.
+async fn nightly(older: usize) -> Cost {
+    let (world, tenant, _, anna) = warm().await;
+    for number in 0..older {
+        tenant.pay("ben", &format!("in_old_{number}"), 1_000).await.ok();
+    }
+    world.drain().await;
+    world.advance(86_400).await;
+    for number in 0..3 {
+        tenant.sign_up(&format!("dora_{number}"), &anna.code).await.created();
+        tenant.pay(&format!("dora_{number}"), &format!("in_{number}"), 1_000).await.ok();
+    }
+    let day = world.now().await.date_naive();
+    let (spent, ()) = cost(&world, async {
+        world.invoke("AggregateReportsFunction", json!({"type": "nightly", "day": day})).await;
+        world.drain().await;
+    })
+    .await;
+    let report = tenant.get(&format!("/v1/reports/daily?from={day}&to={day}")).await.ok();
+    assert_eq!(report["data"][0]["total"]["rewards"], 3);
+    spent
+}
+
+#[tokio::test]
+async fn the_nightly_run_reads_the_days_entries_alone_and_writes_once() {
+    // The directory and its end, the four shards of the day, and the report.
+    let few = nightly(1).await;
+    assert_eq!((few.0, few.2), (7, 1.0));
+    assert!(few.1 <= 3.0, "{few:?}");
+    assert_eq!(nightly(80).await, few);
+}
+
+#[tokio::test]
+async fn the_nightly_run_writes_one_report_for_each_organization() {
+    let world = World::start().await;
+    for _ in 0..5 {
+        world.tenant().await;
+    }
+    let day = world.now().await.date_naive();
+    let (spent, ()) = cost(&world, async {
+        world.invoke("AggregateReportsFunction", json!({"type": "nightly", "day": day})).await;
+        world.drain().await;
+    })
+    .await;
+    assert_eq!((spent.0, spent.2), (2 + 5 * 5, 5.0));
+}

@@ -1,0 +1,331 @@
+//! Repeated calls: the same again is answered the same, another under the same name is told apart.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use tests::{Answer, Tenant, World, percent_rule};
+
+async fn keyed(caller: &Tenant, path: &str, body: &Value, key: &str) -> Answer {
+    caller.send("POST", path, body.to_string(), &[("idempotency-key", key)]).await
+}
+
+/// Every route that takes an Idempotency-Key, with the bearer token it needs, a body, and another one.
+fn creations(world: &World, tenant: &Tenant) -> Vec<(Tenant, &'static str, Value, Value)> {
+    let program = |name: &str| json!({"name": name, "terms": percent_rule("10")});
+    let endpoint = |livemode: bool| json!({"processor": "stripe", "livemode": livemode, "secrets": [tests::STRIPE_SECRET]});
+    let root = world.tenant_with(world.stage.root_key().to_owned());
+    vec![
+        (root, "/v1/organizations", json!({"name": "One"}), json!({"name": "Two"})),
+        (tenant.clone(), "/v1/api-keys", json!({"name": "one"}), json!({"name": "two"})),
+        (tenant.clone(), "/v1/programs", program("One"), program("Two")),
+        (tenant.clone(), "/v1/webhook-endpoints", endpoint(false), endpoint(true)),
+    ]
+}
+
+#[tokio::test]
+async fn a_repeated_creation_is_answered_with_what_the_first_one_made() {
+    let world = World::start().await;
+    let tenant = world.tenant().await;
+    for (caller, path, body, other) in creations(&world, &tenant) {
+        let first = keyed(&caller, path, &body, "one").await;
+        assert_eq!(first.headers["idempotent-replayed"], "false", "{path}");
+        let first = first.created();
+        let rows = world.snapshot().await;
+        // Later, and after the caches have gone cold.
+        world.advance(61).await;
+        for _ in 0..2 {
+            let again = keyed(&caller, path, &body, "one").await;
+            assert_eq!(again.headers["idempotent-replayed"], "true", "{path}");
+            assert_eq!(again.created(), first, "{path}");
+        }
+        keyed(&caller, path, &other, "one").await.refused(422, "idempotency_mismatch");
+        assert_eq!(world.snapshot().await, rows, "{path}");
+        // Another key, or none, makes another.
+        let second = keyed(&caller, path, &body, "two").await.created();
+        let third = caller.post(path, body.clone()).await.created();
+        let fourth = caller.post(path, body.clone()).await.created();
+        let ids = [&first, &second, &third, &fourth].map(|body| body["id"].as_str().unwrap().to_owned());
+        assert_eq!(BTreeSet::from(ids).len(), 4, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_secret_that_is_answered_again_works() {
+    let world = World::start().await;
+    let tenant = world.tenant().await;
+    let root = world.tenant_with(world.stage.root_key().to_owned());
+    let name = json!({"name": "One"});
+    keyed(&root, "/v1/organizations", &name, "one").await.created();
+    let again = keyed(&root, "/v1/organizations", &name, "one").await.created();
+    let opened = world.tenant_with(again["api_key"]["secret"].as_str().unwrap().to_owned());
+    assert_eq!(opened.get("/v1/api-keys").await.ok()["data"][0]["id"], again["api_key"]["id"]);
+
+    keyed(&tenant, "/v1/api-keys", &name, "one").await.created();
+    let again = keyed(&tenant, "/v1/api-keys", &name, "one").await.created();
+    let opened = world.tenant_with(again["secret"].as_str().unwrap().to_owned());
+    assert_eq!(opened.get("/v1/api-keys").await.ok(), tenant.get("/v1/api-keys").await.ok());
+}
+
+#[tokio::test]
+async fn the_same_idempotency_key_of_two_organizations_makes_two_things() {
+    let world = World::start().await;
+    let (one, two) = (world.tenant().await, world.tenant().await);
+    for (caller, path, body, _) in creations(&world, &one).into_iter().skip(1) {
+        let first = keyed(&caller, path, &body, "one").await.created();
+        let second = keyed(&two, path, &body, "one").await;
+        assert_eq!(second.headers["idempotent-replayed"], "false", "{path}");
+        assert_ne!(second.created()["id"], first["id"], "{path}");
+    }
+    // Nor does one key mean the same on two routes.
+    let ids = |list: Value| list["data"].as_array().unwrap().len();
+    assert_eq!(ids(one.get("/v1/programs").await.ok()), 1);
+    assert_eq!(ids(one.get("/v1/api-keys").await.ok()), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn creations_that_race_under_one_key_make_one_thing() {
+    let world = World::start().await;
+    let tenant = world.tenant().await;
+    for (caller, path, body, _) in creations(&world, &tenant) {
+        let mut calls = tokio::task::JoinSet::new();
+        for _ in 0..16 {
+            let (caller, body) = (caller.clone(), body.clone());
+            calls.spawn(async move { keyed(&caller, path, &body, "one").await });
+        }
+        let (mut ids, mut first) = (BTreeSet::new(), 0);
+        while let Some(answer) = calls.join_next().await {
+            let answer = answer.unwrap();
+            first += usize::from(answer.headers["idempotent-replayed"] == "false");
+            ids.insert(answer.created()["id"].as_str().unwrap().to_owned());
+        }
+        assert_eq!((ids.len(), first), (1, 1), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_participant_keeps_its_code() {
+    let world = World::start().await;
+    let tenant = world.tenant().await;
+    let program = tenant.program(percent_rule("10")).await;
+    let path = format!("/v1/programs/{program}/participants/anna");
+    let first = tenant.call("PUT", &path, Some(&json!({"name": "Anna"}))).await.created();
+    let rows = world.snapshot().await;
+    for body in [json!({"name": "Anna"}), json!({"name": "Somebody else"}), json!({})] {
+        assert_eq!(tenant.call("PUT", &path, Some(&body)).await.ok(), first);
+    }
+    assert_eq!(world.snapshot().await, rows);
+    // Of another program, the same account is another participant.
+    let other = tenant.program(percent_rule("10")).await;
+    let elsewhere = tenant.enrol(&other, "anna", "Anna").await;
+    assert_ne!(first["id"], elsewhere.id.as_str());
+    assert_ne!(first["code"], elsewhere.code.as_str());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn enrolments_of_one_participant_that_race_give_one_code() {
+    let world = World::start().await;
+    let tenant = world.tenant().await;
+    let path = format!("/v1/programs/{}/participants/anna", tenant.program(percent_rule("10")).await);
+    let mut calls = tokio::task::JoinSet::new();
+    for number in 0..32 {
+        let (tenant, path) = (tenant.clone(), path.clone());
+        calls.spawn(async move {
+            tenant.call("PUT", &path, Some(&json!({"name": format!("Anna {number}")}))).await
+        });
+    }
+    let (mut created, mut answers) = (0, BTreeSet::new());
+    while let Some(answer) = calls.join_next().await {
+        let answer = answer.unwrap();
+        created += usize::from(answer.status == 201);
+        assert!(matches!(answer.status, 200 | 201), "{answer:?}");
+        answers.insert(answer.body.to_string());
+    }
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    assert_eq!(created, 1);
+    // Nor is there a second code that nobody was told.
+    let codes = world.snapshot().await.into_keys().filter(|(_, sk)| sk == "CODE").count();
+    assert_eq!(codes, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_two_participants_share_a_code() {
+    let world = World::start().await;
+    let tenant = world.tenant().await;
+    let program = tenant.program(percent_rule("10")).await;
+    let mut calls = tokio::task::JoinSet::new();
+    for number in 0..200 {
+        let (tenant, program) = (tenant.clone(), program.clone());
+        calls.spawn(async move { tenant.enrol(&program, &format!("anna-{number}"), "Anna").await });
+    }
+    let (mut codes, mut ids) = (BTreeSet::new(), BTreeSet::new());
+    while let Some(participant) = calls.join_next().await {
+        let participant = participant.unwrap();
+        codes.insert(participant.code);
+        ids.insert(participant.id);
+    }
+    assert_eq!((codes.len(), ids.len()), (200, 200));
+    for code in codes {
+        assert!(code.starts_with("ANN-"), "{code}");
+        let known = tenant.get(&format!("/v1/codes/{}", code.to_lowercase().replace('-', ""))).await.ok();
+        assert!(
+            ids.remove(known["participant"].as_str().unwrap()),
+            "{code} is told to be another's: {known}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_participant_whose_code_was_taken_meanwhile_gets_another_one() {
+    let world = World::start().await;
+    let tenant = world.tenant().await;
+    let program = tenant.program(percent_rule("10")).await;
+    let anna = tenant.enrol(&program, "anna", "Anna").await;
+    // As after a crash between the two writes of an enrolment, and the same code drawn by somebody else since.
+    let organization = world.organization(&tenant).await;
+    let rows = world.snapshot().await;
+    let mut code =
+        rows[&(format!("{organization}#CODE#{}", anna.code.replace('-', "")), "CODE".to_owned())].clone();
+    let other = format!("prt_{}", "0".repeat(26));
+    code.insert("participant".to_owned(), aws_sdk_dynamodb::types::AttributeValue::S(other));
+    world.put_row(code).await;
+    let path = format!("/v1/programs/{program}/participants/anna");
+    let again = tenant.call("PUT", &path, Some(&json!({}))).await.ok();
+    assert_ne!(again["code"], anna.code.as_str());
+    assert_eq!(again["id"], anna.id.as_str());
+    let known = tenant.get(&format!("/v1/codes/{}", again["code"].as_str().unwrap())).await.ok();
+    assert_eq!(known["participant"], anna.id.as_str());
+    assert_eq!(tenant.call("PUT", &path, Some(&json!({}))).await.ok(), again);
+}
+
+#[tokio::test]
+async fn a_sign_up_is_taken_once() {
+    let world = World::start().await;
+    let tenant = world.tenant().await;
+    let anna = tenant.with_anna("10").await;
+    let first = tenant.sign_up("ben", &anna.code).await.created();
+    let rows = world.snapshot().await;
+    world.advance(61).await;
+    let typed = anna.code.to_lowercase().replace('-', " ");
+    for code in [&anna.code, &typed] {
+        assert_eq!(tenant.sign_up("ben", code).await.ok(), first);
+    }
+    tenant.sign_up("ben", "ZZZ-2345").await.refused(409, "already_referred");
+    tenant.post("/v1/track/signup", json!({"external_id": "ben"})).await.refused(409, "already_referred");
+    assert_eq!(world.snapshot().await, rows);
+
+    let organic = json!({"external_id": "carl"});
+    let first = tenant.post("/v1/track/signup", organic.clone()).await.created();
+    assert_eq!(tenant.post("/v1/track/signup", organic).await.ok(), first);
+}
+
+#[tokio::test]
+async fn an_organization_has_at_most_twenty_keys_and_never_none() {
+    let world = World::start().await;
+    let tenant = world.tenant().await;
+    let name = |number: i32| json!({"name": format!("key {number}")});
+    let mut ids = Vec::new();
+    for number in 1..20 {
+        let made = keyed(&tenant, "/v1/api-keys", &name(number), &number.to_string()).await.created();
+        ids.push(made["id"].as_str().unwrap().to_owned());
+    }
+    let rows = world.snapshot().await;
+    tenant.post("/v1/api-keys", name(20)).await.refused(409, "too_many_api_keys");
+    assert_eq!(world.snapshot().await, rows);
+    // The repetition of one that was made is still answered.
+    keyed(&tenant, "/v1/api-keys", &name(7), "7").await.created();
+
+    for id in &ids {
+        for _ in 0..2 {
+            assert_eq!(tenant.call("DELETE", &format!("/v1/api-keys/{id}"), None).await.status, 204);
+        }
+    }
+    let listed = tenant.get("/v1/api-keys").await.ok();
+    let listed = listed["data"].as_array().unwrap();
+    assert_eq!(listed.len(), 20);
+    let active: Vec<&Value> = listed.iter().filter(|key| key["revoked_at"].is_null()).collect();
+    assert_eq!(active.len(), 1);
+    let last = format!("/v1/api-keys/{}", active[0]["id"].as_str().unwrap());
+    tenant.call("DELETE", &last, None).await.refused(409, "last_api_key");
+    tenant.get("/v1/programs").await.ok();
+}
+
+#[tokio::test]
+async fn the_key_limits_hold_for_an_organization_that_has_replaced_many() {
+    let world = World::start().await;
+    let tenant = world.tenant().await;
+    // A key a day leaves ninety revoked ones on record, and more when they are replaced more often.
+    for number in 0..120 {
+        let made = tenant.post("/v1/api-keys", json!({"name": format!("key {number}")})).await.created();
+        let path = format!("/v1/api-keys/{}", made["id"].as_str().unwrap());
+        assert_eq!(tenant.call("DELETE", &path, None).await.status, 204);
+    }
+    let listed = tenant.get("/v1/api-keys").await.ok();
+    let listed = listed["data"].as_array().unwrap();
+    assert_eq!(listed.len(), 121);
+    let active: Vec<&Value> = listed.iter().filter(|key| key["revoked_at"].is_null()).collect();
+    assert_eq!(active.len(), 1);
+    let last = format!("/v1/api-keys/{}", active[0]["id"].as_str().unwrap());
+    tenant.call("DELETE", &last, None).await.refused(409, "last_api_key");
+}
+
+#[tokio::test]
+async fn a_key_that_is_revoked_stops_working_within_half_a_minute() {
+    let world = World::start().await;
+    let tenant = world.tenant().await;
+    let anna = tenant.with_anna("10").await;
+    let made = tenant.post("/v1/api-keys", json!({"name": "short-lived"})).await.created();
+    let other = world.tenant_with(made["secret"].as_str().unwrap().to_owned());
+    // Every function has seen the key.
+    let paths = [format!("/v1/participants/{}", anna.id), "/v1/programs".to_owned()];
+    for path in &paths {
+        other.get(path).await.ok();
+    }
+    other.sign_up("ben", &anna.code).await.created();
+    other.pay("ben", "in_1", 1_000).await.ok();
+    tenant.call("DELETE", &format!("/v1/api-keys/{}", made["id"].as_str().unwrap()), None).await;
+    world.advance(aws::CACHE_SECONDS).await;
+    for path in &paths {
+        other.get(path).await.refused(401, "unauthorized");
+    }
+    other.sign_up("ben", &anna.code).await.refused(401, "unauthorized");
+    other.pay("ben", "in_1", 1_000).await.refused(401, "unauthorized");
+}
+
+#[tokio::test]
+async fn the_same_terms_again_make_no_further_version() {
+    let world = World::start().await;
+    let tenant = world.tenant().await;
+    let path = format!("/v1/programs/{}", tenant.program(percent_rule("10")).await);
+    let patch = async |body: &Value| tenant.call("PATCH", &path, Some(body)).await.ok();
+    let unchanged = patch(&json!({"terms": percent_rule("10")})).await;
+    assert_eq!((&unchanged["terms"]["version"], &unchanged["next_terms"]), (&json!(1), &Value::Null));
+    for _ in 0..2 {
+        let changed = patch(&json!({"terms": percent_rule("20"), "status": "paused"})).await;
+        assert_eq!(changed["next_terms"]["version"], 2);
+        assert_eq!(changed["next_status"]["status"], "paused");
+    }
+    world.advance(61).await;
+    let changed = patch(&json!({"terms": percent_rule("20"), "status": "paused"})).await;
+    assert_eq!((&changed["terms"]["version"], &changed["next_terms"]), (&json!(2), &Value::Null));
+    assert_eq!((&changed["status"], &changed["next_status"]), (&json!("paused"), &Value::Null));
+    let versions = world.snapshot().await.into_keys().filter(|(_, sk)| sk.starts_with("TERMS#")).count();
+    assert_eq!(versions, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_of_one_program_that_race_are_all_taken() {
+    let world = World::start().await;
+    let tenant = world.tenant().await;
+    let path = format!("/v1/programs/{}", tenant.program(percent_rule("10")).await);
+    let mut calls = tokio::task::JoinSet::new();
+    for percent in 1..=6 {
+        let (tenant, path) = (tenant.clone(), path.clone());
+        let body = json!({"terms": percent_rule(&percent.to_string())});
+        calls.spawn(async move { tenant.call("PATCH", &path, Some(&body)).await.ok() });
+    }
+    let mut versions = BTreeSet::new();
+    while let Some(answer) = calls.join_next().await {
+        versions.insert(answer.unwrap()["next_terms"]["version"].as_i64().unwrap());
+    }
+    assert_eq!(versions, (2..=7).collect());
+}
