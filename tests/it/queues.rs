@@ -92,7 +92,12 @@ async fn a_report_message_that_cannot_be_used_is_parked() {
     for body in &poison {
         world.send("ReportQueue", body.as_str().unwrap_or(&body.to_string())).await;
     }
-    world.send("ReportQueue", &json!({"type": "report.day.v1", "organization": organization, "day": day}).to_string()).await;
+    world
+        .send(
+            "ReportQueue",
+            &json!({"type": "report.day.v1", "organization": organization, "day": day}).to_string(),
+        )
+        .await;
     world.drain().await;
     let report = tenant.get(&format!("/v1/reports/daily?from={day}&to={day}")).await.ok();
     assert_eq!(report["data"][0]["total"]["referrals"], 1);
@@ -105,9 +110,14 @@ async fn a_report_message_that_cannot_be_used_is_parked() {
 async fn an_event_that_is_not_the_schedules_fails_the_run() {
     let (world, _, _) = start().await;
     let rows = world.snapshot().await;
-    for event in [json!({}), json!({"type": "nightly"}), json!({"type": "weekly"}), json!({"type": "nightly", "day": "x"}),
-        json!({"type": "nightly", "day": "2026-11-21", "more": 1}), json!({"Records": [{"body": "{}"}]})]
-    {
+    for event in [
+        json!({}),
+        json!({"type": "nightly"}),
+        json!({"type": "weekly"}),
+        json!({"type": "nightly", "day": "x"}),
+        json!({"type": "nightly", "day": "2026-11-21", "more": 1}),
+        json!({"Records": [{"body": "{}"}]}),
+    ] {
         let path = "/_local/invoke/AggregateReportsFunction";
         assert_eq!(world.call("POST", path, None, Some(&event)).await.status, 502, "{event}");
     }

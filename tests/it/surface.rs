@@ -251,11 +251,16 @@ fn every_problem_and_every_reason_is_documented_and_nothing_else_is() {
         assert_eq!(&cells[0], status, "docs/problems.md has another status for {code}");
     }
     for reason in Reason::ALL {
-        let cells = documented.get(reason.code()).unwrap_or_else(|| panic!("docs/problems.md does not list {reason}"));
+        let cells = documented
+            .get(reason.code())
+            .unwrap_or_else(|| panic!("docs/problems.md does not list {reason}"));
         let status = cells[0].parse::<u16>().is_ok().then(|| cells[0].as_str());
         // Whether the reason refuses a call or only explains a decision, its status is that of such a refusal.
         let refusal = aws::http::Problem::from(aws::http::Refusal(*reason)).into_response().status();
-        assert!(status.is_none_or(|status| status == refusal.as_str()), "docs/problems.md has another status for {reason}");
+        assert!(
+            status.is_none_or(|status| status == refusal.as_str()),
+            "docs/problems.md has another status for {reason}"
+        );
     }
     for (code, cells) in &documented {
         let known = problems.contains_key(code) || Reason::ALL.iter().any(|reason| reason.code() == code);

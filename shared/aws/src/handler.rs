@@ -2,9 +2,11 @@
 
 use std::future::Future;
 
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use axum::Router;
 use serde_json::Value;
 
+use crate::config::environment;
 use crate::{ConfigError, Platform, telemetry};
 
 /// An error that fails the whole invocation; Lambda reports it by `kind`.
@@ -46,6 +48,18 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// An SDK error in a line: the service's code and message, or what went wrong on the way.
+pub(crate) fn in_short<E, R>(error: &SdkError<E, R>) -> String
+where
+    SdkError<E, R>: std::error::Error + ProvideErrorMetadata,
+{
+    match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), None) => code.to_owned(),
+        (None, _) => chain(error),
+    }
+}
+
 /// Runs an HTTP function: builds its router once and serves API Gateway's requests.
 ///
 /// # Errors
@@ -55,8 +69,8 @@ where
     F: FnOnce(Platform) -> Fut,
     Fut: Future<Output = Result<Router, ConfigError>>,
 {
-    telemetry::init();
-    let router = build(Platform::from_env().await).await?;
+    telemetry::init(&environment);
+    let router = build(Platform::from_env(&environment)).await?;
     lambda_http::run(router).await
 }
 
@@ -71,8 +85,8 @@ where
     H: Fn(D, Value) -> Fut + Clone,
     Fut: Future<Output = Result<Value, HandlerError>>,
 {
-    telemetry::init();
-    let deps = build(Platform::from_env().await).await?;
+    telemetry::init(&environment);
+    let deps = build(Platform::from_env(&environment)).await?;
     let service = lambda_runtime::service_fn(move |event: lambda_runtime::LambdaEvent<Value>| {
         handle(deps.clone(), event.payload)
     });

@@ -1,12 +1,12 @@
 //! Sending to SQS.
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use serde::Serialize;
 
 use crate::Platform;
 use crate::config::{ConfigError, Lookup, required};
+use crate::handler::in_short;
 
 /// Messages in one batch (an SQS limit).
 pub const BATCH_MAX: usize = 10;
@@ -42,7 +42,7 @@ impl Queue {
         let request = self.client.send_message().queue_url(&self.url).message_body(body(message)?);
         match request.send().await {
             Ok(_) => Ok(()),
-            Err(error) => Err(QueueError { detail: DisplayErrorContext(&error).to_string() }),
+            Err(error) => Err(QueueError { detail: in_short(&error) }),
         }
     }
 
@@ -62,10 +62,7 @@ impl Queue {
                     .map_err(|error| QueueError { detail: error.to_string() })?;
                 request = request.entries(entry);
             }
-            let output = request
-                .send()
-                .await
-                .map_err(|error| QueueError { detail: DisplayErrorContext(&error).to_string() })?;
+            let output = request.send().await.map_err(|error| QueueError { detail: in_short(&error) })?;
             taken = taken.saturating_add(output.successful().len());
         }
         Ok(taken)

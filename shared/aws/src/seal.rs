@@ -12,6 +12,7 @@ use sha2::Sha256;
 use tokio::sync::Mutex;
 
 use crate::config::{ConfigError, Lookup, required};
+use crate::handler::in_short;
 use crate::{Clock, Entropy, EntropyError, Platform};
 
 /// How long a secret is kept in memory before it is read again.
@@ -82,7 +83,7 @@ impl Secret {
             return Ok(held.value.clone());
         }
         let output = self.client.get_secret_value().secret_id(&self.arn).send().await.map_err(|error| {
-            let detail = aws_sdk_secretsmanager::error::DisplayErrorContext(&error).to_string();
+            let detail = in_short(&error);
             SealError::Unreadable { detail }
         })?;
         let text = output.secret_string.filter(|text| !text.is_empty());

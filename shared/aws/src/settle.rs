@@ -181,19 +181,20 @@ impl Settler {
         payment: &SourceId,
         invoice: &SourceId,
     ) -> Result<(), SettleError> {
-        if payment == invoice {
+        if payment == invoice || self.store.knows_forward(organization, payment, invoice) {
             return Ok(());
         }
         match self.store.commit_forward(organization, payment, invoice, self.clock.now()).await? {
-            Forward::Empty => Ok(()),
-            Forward::Waiting(state) => self.move_payment(organization, payment, invoice, state).await,
-            Forward::Known(known) => {
-                if known != *invoice {
-                    tracing::warn!(payment.id = %payment, "a payment is tied to another invoice already");
-                }
-                Ok(())
+            Forward::Empty => {}
+            Forward::Waiting(state) => self.move_payment(organization, payment, invoice, state).await?,
+            Forward::Known(known) if known == *invoice => {}
+            Forward::Known(_) => {
+                tracing::warn!(payment.id = %payment, "a payment is tied to another invoice already");
+                return Ok(());
             }
         }
+        self.store.remember_forward(organization, payment, invoice);
+        Ok(())
     }
 
     /// An event that names both the payer and the processor's customer ties the two for later events.

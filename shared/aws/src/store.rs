@@ -45,6 +45,7 @@ pub struct Store {
     programs: Arc<Cache<(String, String), ProgramRow>>,
     terms: Arc<Cache<(String, String, u32), domain::program::Terms>>,
     customers: Arc<Cache<keys::Key, ()>>,
+    forwards: Arc<Cache<keys::Key, domain::id::SourceId>>,
 }
 
 impl Store {
@@ -63,6 +64,7 @@ impl Store {
             programs: Arc::default(),
             terms: Arc::default(),
             customers: Arc::default(),
+            forwards: Arc::default(),
         })
     }
 

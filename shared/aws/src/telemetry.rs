@@ -1,7 +1,12 @@
 //! Logs as JSON lines, without request bodies, names or secrets.
 
-/// Sets up the log of a running function. `AWS_LAMBDA_LOG_LEVEL` (set by the function's logging configuration) chooses
-/// the level.
-pub fn init() {
-    lambda_runtime::tracing::init_default_subscriber();
+use tracing::Level;
+
+use crate::config::Lookup;
+
+/// Sets up the log of a running function. Lambda tells the level of the function's logging configuration in
+/// `AWS_LAMBDA_LOG_LEVEL`.
+pub fn init(lookup: Lookup<'_>) {
+    let level = lookup("AWS_LAMBDA_LOG_LEVEL").and_then(|level| level.parse().ok()).unwrap_or(Level::INFO);
+    tracing_subscriber::fmt().json().with_max_level(level).with_target(false).init();
 }

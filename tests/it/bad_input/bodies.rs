@@ -262,7 +262,7 @@ fn enrolment(setup: &Setup) -> BodyRoute {
 
 fn signup(setup: &Setup) -> BodyRoute {
     let now = setup.now;
-    let beyond = [now + chrono::Duration::seconds(330), now - chrono::Duration::days(31)].map(|at| json!(at));
+    let beyond = [now + chrono::Duration::hours(1), now - chrono::Duration::days(31)].map(|at| json!(at));
     BodyRoute {
         route: "POST /v1/track/signup",
         ids: Vec::new(),
@@ -282,7 +282,7 @@ fn signup(setup: &Setup) -> BodyRoute {
 }
 
 fn invoice(setup: &Setup) -> BodyRoute {
-    let future = json!(setup.now + chrono::Duration::seconds(330));
+    let future = json!(setup.now + chrono::Duration::hours(1));
     BodyRoute {
         route: "POST /v1/track/invoice-paid",
         ids: Vec::new(),

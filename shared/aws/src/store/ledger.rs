@@ -18,9 +18,11 @@ use super::page::{Page, Range, after, write_cursor};
 
 /// Lines read at a time.
 const PAGE: i32 = 100;
-/// Lines since the last snapshot that make a reader write the next; also the first page, so that the common read stays
-/// below 8 KB, one read unit.
-const LINES_UNTIL_SNAPSHOT: usize = 12;
+/// Lines of the first page: about 600 bytes each, so that the common read stays below 8 KB, one read unit.
+const FIRST_PAGE: i32 = 13;
+/// Settled lines since the last snapshot that make a reader write the next. With it, and with a few lines that have
+/// not settled, the first page is not yet full.
+const LINES_UNTIL_SNAPSHOT: usize = 10;
 /// Age below which a line may still be followed by one that sorts before it: far above any function's timeout.
 const SETTLING_MINUTES: i64 = 15;
 
@@ -61,7 +63,8 @@ impl Store {
     ) -> Result<Balances, StoreError> {
         let (mut balances, lines) = self.lines_since_snapshot(organization, participant, false).await?;
         add_all(&mut balances, &lines)?;
-        if lines.len() >= LINES_UNTIL_SNAPSHOT {
+        // Lines that may still change cannot be in a snapshot: without enough others there is nothing to look for.
+        if settled_prefix(lines, self.clock.now()).len() >= LINES_UNTIL_SNAPSHOT {
             self.write_snapshot(organization, participant).await?;
         }
         Ok(balances)
@@ -75,9 +78,8 @@ impl Store {
         consistent: bool,
     ) -> Result<(Balances, Vec<Line>), StoreError> {
         let pk = keys::participant_partition(organization, participant);
-        let mut range = Range::new(&pk, keys::LEDGER, keys::LEDGER_END, PAGE);
         // The common case ends within one snapshot's distance; a longer one goes on in larger pages.
-        range.limit = i32::try_from(LINES_UNTIL_SNAPSHOT).unwrap_or(PAGE);
+        let mut range = Range::new(&pk, keys::LEDGER, keys::LEDGER_END, FIRST_PAGE);
         (range.newest_first, range.consistent) = (true, consistent);
         let (mut lines, mut after) = (Vec::new(), None);
         loop {

@@ -225,6 +225,23 @@ impl Store {
         }
     }
 
+    /// Whether this process knows a payment to be tied to this invoice, so that a repeated event need not ask again. A
+    /// tie never changes.
+    #[must_use]
+    pub fn knows_forward(
+        &self,
+        organization: &OrganizationId,
+        payment: &SourceId,
+        invoice: &SourceId,
+    ) -> bool {
+        self.forwards.any(&keys::source(organization, payment)).as_ref() == Some(invoice)
+    }
+
+    /// Remembers that a payment is tied to this invoice.
+    pub fn remember_forward(&self, organization: &OrganizationId, payment: &SourceId, invoice: &SourceId) {
+        self.forwards.keep(keys::source(organization, payment), invoice.clone(), self.clock.now());
+    }
+
     /// What was known of a payment has moved to its invoice.
     ///
     /// # Errors
