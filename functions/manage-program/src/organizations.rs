@@ -2,7 +2,7 @@
 
 use aws::http::{IdempotencyKey, Json, Problem, ProblemBody, api_key_secret, bearer, hash_of};
 use aws::store::{ApiKeyRow, OrganizationRow};
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -39,6 +39,21 @@ pub(crate) struct OrganizationView {
     api_key: NewApiKeyView,
 }
 
+/// Whoever holds the root key. Checked before the body is looked at.
+#[derive(Debug)]
+pub(crate) struct Root;
+
+impl FromRequestParts<Deps> for Root {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, deps: &Deps) -> Result<Self, Problem> {
+        let root_key = deps.root_key.read().await?;
+        // Hashes are compared, so the time it takes tells nothing about the key.
+        let known = bearer(parts).map(hash_of) == Some(hash_of(&root_key));
+        known.then_some(Self).ok_or_else(Problem::unauthorized)
+    }
+}
+
 /// Create an organization
 ///
 /// Needs the root key. Answers the organization's first API key, which every other call needs.
@@ -49,15 +64,10 @@ pub(crate) struct OrganizationView {
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn create(
     State(deps): State<Deps>,
-    parts: Parts,
+    _: Root,
     key: IdempotencyKey,
     request: Json<OrganizationRequest>,
 ) -> Result<Response, Problem> {
-    let root_key = deps.root_key.read().await?;
-    // Hashes are compared, so the time it takes tells nothing about the key.
-    if bearer(&parts).map(hash_of) != Some(hash_of(&root_key)) {
-        return Err(Problem::unauthorized());
-    }
     let name = checked_name(&request.value.name, NAME_CHARS_MAX)?;
 
     let seed = deps.seed("organization", "root", &key).await?;
