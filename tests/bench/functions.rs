@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod events;
+mod proxy;
 mod runtime_api;
 
 use std::collections::BTreeMap;
@@ -62,7 +63,10 @@ pub(crate) async fn run(folder: Option<&Path>) -> Result<usize> {
         }
     }
     progress(&format!("{INVOCATIONS} invocations of each function ..."));
+    let endpoint = proxy::start(&rig).await?;
     for subject in &mut subjects {
+        // Whose work goes on to the queues.
+        subject.environment.insert("AWS_ENDPOINT_URL".to_owned(), endpoint.clone());
         subject.work().await.with_context(|| subject.name.clone())?;
     }
     Ok(print(&subjects))
@@ -71,19 +75,17 @@ pub(crate) async fn run(folder: Option<&Path>) -> Result<usize> {
 async fn subjects(rig: &Rig, artifacts: &Artifacts) -> Result<Vec<Subject>> {
     let ground = Ground::prepare(rig).await;
     let nothing = Calls { first: Value::Null, work: vec![Value::Null; WARMING + INVOCATIONS] };
-    let mut subjects = vec![Subject::new(EMPTY, artifacts, environment(rig, EMPTY)?, nothing)?];
+    let mut subjects = vec![Subject::new(EMPTY, artifacts, environment(rig, EMPTY), nothing)?];
     for function in &rig.world.stage.template().functions {
         let name = function.binary.as_str();
         let calls = ground.calls(rig, function, WARMING + INVOCATIONS).await?;
-        subjects.push(Subject::new(name, artifacts, environment(rig, name)?, calls)?);
+        subjects.push(Subject::new(name, artifacts, environment(rig, name), calls)?);
     }
     Ok(subjects)
 }
 
 /// The environment that Lambda and the template give a function, with the stage's engines in the place of AWS.
-fn environment(rig: &Rig, name: &str) -> Result<BTreeMap<String, String>> {
-    let stage = &rig.world.stage;
-    let queue = reqwest::Url::parse(stage.queue_url("FulfillQueue")?)?;
+fn environment(rig: &Rig, name: &str) -> BTreeMap<String, String> {
     let lambda = [
         ("AWS_LAMBDA_FUNCTION_NAME", name),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
@@ -93,13 +95,13 @@ fn environment(rig: &Rig, name: &str) -> Result<BTreeMap<String, String>> {
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", "measure"),
         ("AWS_SECRET_ACCESS_KEY", "measure"),
-        ("AWS_ENDPOINT_URL_DYNAMODB", stage.dynamodb_endpoint()),
-        ("AWS_ENDPOINT_URL_SQS", &queue.origin().ascii_serialization()),
+        // The first call goes to the table alone.
+        ("AWS_ENDPOINT_URL", rig.world.stage.dynamodb_endpoint()),
     ];
     let mut environment: BTreeMap<_, _> =
         lambda.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     environment.extend(rig.environments.get(name).cloned().unwrap_or_default());
-    Ok(environment)
+    environment
 }
 
 impl Subject {

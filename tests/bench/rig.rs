@@ -6,10 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
+use axum::Router;
+use axum::extract::Request;
 use local::template::Template;
 use local::{EventHandler, Lookup, Options, Registry, Stage};
 use serde_json::{Value, json};
 use tests::{Tenant, World};
+use tower::ServiceExt as _;
 
 use crate::probe::Probe;
 
@@ -27,6 +30,7 @@ pub(crate) struct Rig {
     /// What each function's environment is here.
     pub(crate) environments: Environments,
     gate: Arc<AtomicBool>,
+    elsewhere: Arc<AtomicBool>,
 }
 
 /// An organization, with what its own API does not need to know.
@@ -39,13 +43,14 @@ pub(crate) struct Organization {
 impl Rig {
     /// A new stage with nothing in it.
     pub(crate) async fn start() -> Result<Self> {
-        let (probe, gate, environments) = (Probe::default(), Arc::default(), Arc::default());
+        let (probe, environments) = (Probe::default(), Arc::default());
+        let (gate, elsewhere) = (Arc::default(), Arc::default());
         let options = Options { ticking: false, ..Options::default() };
         let template = Template::embedded()?;
         let watch = Watch::new(&probe, &environments, &template);
-        let stage = Stage::start_with(options, template, registry(&watch, &gate)).await?;
+        let stage = Stage::start_with(options, template, registry(&watch, &gate, &elsewhere)).await?;
         let environments = environments.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(Self { world: World::on(stage), probe, environments, gate })
+        Ok(Self { world: World::on(stage), probe, environments, gate, elsewhere })
     }
 
     /// A new organization.
@@ -54,6 +59,11 @@ impl Rig {
         let made = self.world.call("POST", "/v1/organizations", Some(root), Some(&body)).await.created();
         let tenant = self.world.tenant_with(text(&made["api_key"]["secret"]));
         Organization { id: text(&made["id"]), tenant }
+    }
+
+    /// Whether process-invoice runs in another instance from now on, one that remembers nothing of the first.
+    pub(crate) fn elsewhere(&self, elsewhere: bool) {
+        self.elsewhere.store(elsewhere, Ordering::SeqCst);
     }
 
     /// Delivers rewards that are due, in one batch.
@@ -131,7 +141,9 @@ macro_rules! deps {
 macro_rules! http {
     ($function:ident, $watch:expr) => {{
         let watch = $watch.clone();
-        move |platform, lookup| Ok($function::router(deps!($function, watch, platform, lookup)))
+        move |platform: &aws::Platform, lookup: Lookup<'_>| -> Result<Router> {
+            Ok($function::router(deps!($function, watch, platform, lookup)))
+        }
     }};
 }
 
@@ -155,12 +167,26 @@ macro_rules! event {
     }};
 }
 
-fn registry(watch: &Watch, gate: &Arc<AtomicBool>) -> Registry {
+/// A function in two instances: one, and while `elsewhere` says so, the other.
+fn instances(one: Router, other: Router, elsewhere: Arc<AtomicBool>) -> Router {
+    Router::new().fallback(move |request: Request| {
+        let instance = if elsewhere.load(Ordering::SeqCst) { &other } else { &one };
+        instance.clone().oneshot(request)
+    })
+}
+
+fn registry(watch: &Watch, gate: &Arc<AtomicBool>, elsewhere: &Arc<AtomicBool>) -> Registry {
     let always = Arc::new(AtomicBool::new(true));
     Registry::default()
         .http("IssueCodeFunction", http!(issue_code, watch))
         .http("AttributeSignupFunction", http!(attribute_signup, watch))
-        .http("ProcessInvoiceFunction", http!(process_invoice, watch))
+        .http("ProcessInvoiceFunction", {
+            let (one, other, elsewhere) =
+                (http!(process_invoice, watch), http!(process_invoice, watch), elsewhere.clone());
+            move |platform, lookup| {
+                Ok(instances(one(platform, lookup)?, other(platform, lookup)?, elsewhere.clone()))
+            }
+        })
         .http("ManageProgramFunction", http!(manage_program, watch))
         .event("SweepDueFunction", event!(sweep_due, watch, always))
         .event("AggregateReportsFunction", event!(aggregate_reports, watch, always))

@@ -141,11 +141,19 @@ impl Scene<'_> {
         let call = async |n| assert_eq!(self.deliver(&invoice(n).paid(self.now)).await["reason"], "earned");
         rows.push(self.measure(later, call).await?);
 
-        let twin =
-            Operation::new("  its twin, invoice.payment_succeeded", CALL).within(2, 0.0, 2.0).least(0.0, 1.0);
+        let twin = |name| Operation::new(name, CALL).within(2, 0.0, 2.0).least(0.0, 1.0);
         let call =
             async |_| assert_eq!(self.deliver(&invoice(1).succeeded(self.now)).await["duplicate"], true);
-        rows.push(self.measure(twin, call).await?);
+        rows.push(self.measure(twin("  its twin, invoice.payment_succeeded"), call).await?);
+        let call = async |n| {
+            let invoice = invoice(300 + n);
+            self.deliver(&invoice.paid(self.now)).await;
+            self.rig.elsewhere(true);
+            self.rig.probe.take();
+            self.deliver(&invoice.succeeded(self.now)).await;
+            self.rig.elsewhere(false);
+        };
+        rows.push(self.measure(twin("    handled by another instance"), call).await?);
 
         let refund = Operation::new("  charge.refunded, a quarter", CALL).least(1.0, 1.0);
         let call = async |n| {
