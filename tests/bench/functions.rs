@@ -54,7 +54,8 @@ struct Subject {
 pub(crate) async fn run(folder: Option<&Path>) -> Result<usize> {
     let artifacts = Artifacts::build(folder)?;
     let rig = Rig::start().await?;
-    let mut subjects = subjects(&rig, &artifacts).await?;
+    let endpoint = proxy::start(&rig).await?;
+    let mut subjects = subjects(&rig, &artifacts, &endpoint).await?;
     progress(&format!("starting each function {STARTS} times ..."));
     // By turns: whatever else the machine does meets all of them alike.
     for round in 0..=STARTS {
@@ -63,29 +64,26 @@ pub(crate) async fn run(folder: Option<&Path>) -> Result<usize> {
         }
     }
     progress(&format!("{INVOCATIONS} invocations of each function ..."));
-    let endpoint = proxy::start(&rig).await?;
     for subject in &mut subjects {
-        // Whose work goes on to the queues.
-        subject.environment.insert("AWS_ENDPOINT_URL".to_owned(), endpoint.clone());
         subject.work().await.with_context(|| subject.name.clone())?;
     }
     Ok(print(&subjects))
 }
 
-async fn subjects(rig: &Rig, artifacts: &Artifacts) -> Result<Vec<Subject>> {
+async fn subjects(rig: &Rig, artifacts: &Artifacts, endpoint: &str) -> Result<Vec<Subject>> {
     let ground = Ground::prepare(rig).await;
     let nothing = Calls { first: Value::Null, work: vec![Value::Null; WARMING + INVOCATIONS] };
-    let mut subjects = vec![Subject::new(EMPTY, artifacts, environment(rig, EMPTY), nothing)?];
+    let mut subjects = vec![Subject::new(EMPTY, artifacts, environment(rig, EMPTY, endpoint), nothing)?];
     for function in &rig.world.stage.template().functions {
         let name = function.binary.as_str();
         let calls = ground.calls(rig, function, WARMING + INVOCATIONS).await?;
-        subjects.push(Subject::new(name, artifacts, environment(rig, name), calls)?);
+        subjects.push(Subject::new(name, artifacts, environment(rig, name, endpoint), calls)?);
     }
     Ok(subjects)
 }
 
 /// The environment that Lambda and the template give a function, with the stage's engines in the place of AWS.
-fn environment(rig: &Rig, name: &str) -> BTreeMap<String, String> {
+fn environment(rig: &Rig, name: &str, endpoint: &str) -> BTreeMap<String, String> {
     let lambda = [
         ("AWS_LAMBDA_FUNCTION_NAME", name),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
@@ -95,8 +93,7 @@ fn environment(rig: &Rig, name: &str) -> BTreeMap<String, String> {
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", "measure"),
         ("AWS_SECRET_ACCESS_KEY", "measure"),
-        // The first call goes to the table alone.
-        ("AWS_ENDPOINT_URL", rig.world.stage.dynamodb_endpoint()),
+        ("AWS_ENDPOINT_URL", endpoint),
     ];
     let mut environment: BTreeMap<_, _> =
         lambda.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
