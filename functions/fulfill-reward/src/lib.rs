@@ -5,7 +5,9 @@
 //! between sends it again under the same id, and never loses it.
 
 use aws::batch::{self, Outcome};
+use aws::handler::chain;
 use aws::queue::Queue;
+use aws::settle::Settler;
 use aws::store::{Claim, Completion, Store};
 use aws::{Clock, ConfigError, HandlerError, Platform};
 use domain::id::{OrganizationId, RewardId};
@@ -18,20 +20,22 @@ pub struct Deps {
     /// The table.
     pub store: Store,
     events_queue: Queue,
+    settler: Settler,
     clock: Clock,
 }
 
 impl Deps {
-    /// From the platform and the function's variables: `TABLE_NAME`, `EVENTS_QUEUE_URL`.
+    /// From the platform and the function's variables: `TABLE_NAME`, `EVENTS_QUEUE_URL`, `FULFILL_QUEUE_URL`.
     ///
     /// # Errors
     /// [`ConfigError`] names the variable that is missing.
     pub fn new(platform: &Platform, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        Ok(Self {
-            store: Store::new(platform, lookup)?,
-            events_queue: Queue::new(platform, lookup, "EVENTS_QUEUE_URL")?,
-            clock: platform.clock.clone(),
-        })
+        let store = Store::new(platform, lookup)?;
+        let fulfill_queue = Queue::new(platform, lookup, "FULFILL_QUEUE_URL")?;
+        let clock = platform.clock.clone();
+        let settler = Settler { store: store.clone(), fulfill_queue, clock: clock.clone() };
+        let events_queue = Queue::new(platform, lookup, "EVENTS_QUEUE_URL")?;
+        Ok(Self { store, events_queue, settler, clock })
     }
 }
 
@@ -53,6 +57,13 @@ async fn fulfill(deps: &Deps, organization: OrganizationId, id: RewardId) -> Out
         Ok(Claim::Claimed(reward)) => reward,
         // Whoever holds the lease delivers it; the row stays due until then, so the sweeper comes back to it.
         Ok(Claim::Leased | Claim::Settled) => return Outcome::Done,
+        // Nobody has approved it, or it is held: it is looked at again when it is due, and gone when its time is over.
+        Ok(Claim::Waiting(reward)) => {
+            return match deps.settler.expire(&organization, &reward).await {
+                Ok(()) => Outcome::Done,
+                Err(error) => Outcome::Retry(chain(&error)),
+            };
+        }
         Ok(Claim::Absent) => return Outcome::Poison(format!("there is no reward {id}")),
         Err(error) => return Outcome::Retry(error.to_string()),
     };

@@ -4,12 +4,14 @@ use aws::http::{Caller, Limit, Params, Path, PathId, Problem, ProblemBody, open_
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use domain::id::{OrganizationId, ParticipantId, RewardId, RuleId, SourceId};
-use domain::ledger::{Cause, Figures, Line};
-use domain::money::{Currency, Money};
+use domain::ledger::{Cause, Figures, Line, Note};
+use domain::money::{Money, Unit};
+use domain::terms::RewardKind;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Deps;
+use crate::rewards::kind_of;
 
 /// A line of the ledger. Lines are never edited.
 #[derive(Debug, Serialize, ToSchema)]
@@ -18,16 +20,26 @@ pub(crate) struct LineView {
     cause: Cause,
     /// Signed: what it added.
     amount: Money,
+    /// What the reward gives, in the line that opens it.
+    kind: Option<RewardKind>,
+    /// The percentage of a discount, in the line that opens it.
+    #[schema(example = "15")]
+    percent_off: Option<String>,
+    /// The product's name, in the line that opens it.
+    #[schema(example = "mug-blue")]
+    sku: Option<String>,
+    /// Who did it by hand, and why, if somebody did.
+    note: Option<Note>,
     /// The reward that it opens or corrects.
     reward: RewardId,
-    /// The rule.
+    /// The rule; `by_hand` when an administrator gave the reward.
     rule: RuleId,
     /// The terms that were applied.
     terms_version: u32,
     /// The source.
     #[schema(value_type = String, example = "invoice/stripe/in_123")]
     source: SourceId,
-    /// When the payment was made.
+    /// When the event happened.
     occurred_at: DateTime<Utc>,
     /// When the line was written.
     recorded_at: DateTime<Utc>,
@@ -45,10 +57,10 @@ pub(crate) struct LedgerView {
 /// What a participant has in one unit.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BalanceView {
-    /// ISO 4217 code.
+    /// ISO 4217 code, or the name of another unit such as `points`.
     #[schema(value_type = String, example = "USD")]
-    unit: Currency,
-    /// Delivered and standing, in minor units. Below zero when more was taken back after delivery than was earned since.
+    unit: Unit,
+    /// Delivered and standing, in minor units of a currency or whole pieces. Below zero when more was taken back after delivery than was earned since.
     available: i64,
     /// Earned, and not yet delivered.
     pending: i64,
@@ -61,7 +73,7 @@ pub(crate) struct BalanceView {
 /// Balances by unit.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BalancesView {
-    /// One per unit that the ledger has lines of.
+    /// One per unit that the ledger has lines of; messages, tasks and webhooks have no value and no balance.
     data: Vec<BalanceView>,
 }
 
@@ -84,6 +96,11 @@ impl From<Line> for LineView {
             Line::Reward(reward) => Self {
                 cause: reward.cause,
                 amount: Money::new(reward.delta, reward.unit),
+                kind: Some(kind_of(&reward)),
+                percent_off: reward.promise.percent_off.map(|percent| percent.to_string()),
+                // Whoever approved the reward later is no part of the line that opened it.
+                note: reward.note.filter(|_| reward.cause == Cause::Granted),
+                sku: reward.promise.sku,
                 reward: reward.reward,
                 rule: reward.rule,
                 terms_version: reward.terms_version,
@@ -94,6 +111,10 @@ impl From<Line> for LineView {
             Line::Entry(entry) => Self {
                 cause: entry.cause,
                 amount: Money::new(entry.delta, entry.unit),
+                kind: None,
+                percent_off: None,
+                sku: None,
+                note: entry.note,
                 reward: entry.reward,
                 rule: entry.rule,
                 terms_version: entry.terms_version,
@@ -143,7 +164,7 @@ pub(crate) async fn balances(
     if balances.is_empty() {
         check_exists(&deps, &caller.organization, &id).await?;
     }
-    let view = |(unit, figures): (Currency, Figures)| BalanceView {
+    let view = |(unit, figures): (Unit, Figures)| BalanceView {
         unit,
         available: figures.available,
         pending: figures.pending,
@@ -153,8 +174,18 @@ pub(crate) async fn balances(
     Ok(axum::Json(BalancesView { data: balances.into_iter().map(view).collect() }))
 }
 
-/// A participant without a line of its own may still exist.
-async fn check_exists(deps: &Deps, organization: &OrganizationId, id: &ParticipantId) -> Result<(), Problem> {
-    let row = deps.edge.store.find_participant(organization, id).await?;
-    row.map(|_| ()).ok_or_else(|| Problem::not_found("participant"))
+/// A participant without a balance, or without lines on a page, may still exist; and one that never was enrolled may have
+/// lines: a referee who was rewarded.
+pub(crate) async fn check_exists(
+    deps: &Deps,
+    organization: &OrganizationId,
+    id: &ParticipantId,
+) -> Result<(), Problem> {
+    let store = &deps.edge.store;
+    if store.find_participant(organization, id).await?.is_some() {
+        return Ok(());
+    }
+    // Two rows: the newest may be a snapshot, and before that there is a line.
+    let has_lines = !store.list_lines(organization, id, None, 2).await?.rows.is_empty();
+    has_lines.then_some(()).ok_or_else(|| Problem::not_found("participant"))
 }

@@ -1,25 +1,34 @@
-//! What the people of an organization set up and look at: keys, programs, webhook endpoints, referrals, rewards,
-//! ledgers, balances, decisions and reports.
+//! What the people of an organization set up, look at and do by hand: keys, programs with their terms, participants'
+//! own terms, webhook endpoints, referrals, rewards, ledgers, balances, decisions and reports.
 
 mod api_keys;
+mod by_hand;
 mod decisions;
 mod endpoints;
+mod enrollments;
 mod ledger;
 mod organizations;
+mod participants;
 mod programs;
 mod referrals;
+mod replay;
 mod reports;
 mod rewards;
+mod simulation;
+mod terms;
 
 use aws::http::{Edge, IdempotencyKey, Problem, finish};
+use aws::queue::Queue;
 use aws::seal::{Sealer, Secret};
+use aws::settle::Settler;
 use aws::store::Store;
 use aws::{ConfigError, Platform};
 use axum::Router;
 use axum::extract::FromRef;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
-use axum::routing::{delete, get, patch, post};
+use axum::routing::{delete, get, patch, post, put};
+use serde::{Deserialize, Deserializer};
 use utoipa::OpenApi;
 
 /// The API's description; a test holds that it is what the types say.
@@ -30,12 +39,14 @@ const OPENAPI: &str = include_str!("../../../docs/openapi.json");
 pub struct Deps {
     /// The HTTP edge, with the store.
     pub edge: Edge,
+    settler: Settler,
     root_key: Secret,
     sealer: Sealer,
 }
 
 impl Deps {
-    /// From the platform and the function's variables: `TABLE_NAME`, `ROOT_KEY_SECRET_ARN`, `SEALING_KEY_SECRET_ARN`.
+    /// From the platform and the function's variables: `TABLE_NAME`, `FULFILL_QUEUE_URL`, `ROOT_KEY_SECRET_ARN`,
+    /// `SEALING_KEY_SECRET_ARN`.
     ///
     /// # Errors
     /// [`ConfigError`] names the variable that is missing.
@@ -43,8 +54,11 @@ impl Deps {
         let store = Store::new(platform, lookup)?;
         let root_key = Secret::new(platform, lookup, "ROOT_KEY_SECRET_ARN")?;
         let sealer = Sealer::new(platform, lookup)?;
-        let edge = Edge { store, clock: platform.clock.clone(), entropy: platform.entropy };
-        Ok(Self { edge, root_key, sealer })
+        let fulfill_queue = Queue::new(platform, lookup, "FULFILL_QUEUE_URL")?;
+        let clock = platform.clock.clone();
+        let settler = Settler { store: store.clone(), fulfill_queue, clock: clock.clone() };
+        let edge = Edge { store, clock, entropy: platform.entropy };
+        Ok(Self { edge, settler, root_key, sealer })
     }
 
     /// The bytes that a new thing's id and secret are made from: random, or the same for the same `Idempotency-Key`,
@@ -71,14 +85,25 @@ pub fn router(deps: Deps) -> Router {
         .route("/v1/api-keys/{id}", delete(api_keys::revoke))
         .route("/v1/programs", post(programs::create).get(programs::list))
         .route("/v1/programs/{program}", get(programs::read).patch(programs::change))
+        .route("/v1/programs/{program}/groups", get(terms::list_groups))
+        .route("/v1/programs/{program}/groups/{group}", put(terms::change_group))
+        .route("/v1/programs/{program}/terms/{version}", get(terms::read))
+        .route("/v1/programs/{program}/simulate", post(simulation::simulate))
+        .route("/v1/participants/{id}", patch(participants::change))
         .route("/v1/webhook-endpoints", post(endpoints::create).get(endpoints::list))
         .route("/v1/webhook-endpoints/{endpoint}", patch(endpoints::change).delete(endpoints::remove))
         .route("/v1/referrals", get(referrals::list))
         .route("/v1/rewards", get(rewards::list))
         .route("/v1/rewards/{id}", get(rewards::read))
+        .route("/v1/rewards/{id}/approve", post(by_hand::approve))
+        .route("/v1/rewards/{id}/reject", post(by_hand::reject))
+        .route("/v1/rewards/{id}/reverse", post(by_hand::reverse))
+        .route("/v1/participants/{id}/rewards", post(by_hand::grant))
+        .route("/v1/participants/{id}/enrollments", get(enrollments::list))
         .route("/v1/participants/{id}/ledger", get(ledger::list))
         .route("/v1/participants/{id}/balances", get(ledger::balances))
         .route("/v1/decisions/{*source}", get(decisions::read))
+        .route("/v1/events/{source}/replay", post(replay::replay))
         .route("/v1/reports/daily", get(reports::daily))
         .route(
             "/openapi.json",
@@ -100,6 +125,11 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         programs::list,
         programs::read,
         programs::change,
+        terms::read,
+        terms::list_groups,
+        terms::change_group,
+        simulation::simulate,
+        participants::change,
         endpoints::create,
         endpoints::list,
         endpoints::change,
@@ -107,9 +137,15 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         referrals::list,
         rewards::list,
         rewards::read,
+        by_hand::grant,
+        by_hand::approve,
+        by_hand::reject,
+        by_hand::reverse,
+        enrollments::list,
         ledger::list,
         ledger::balances,
         decisions::read,
+        replay::replay,
         reports::daily,
         openapi_document,
     ))]
@@ -125,11 +161,25 @@ fn openapi_document() {}
 
 /// A name for people: trimmed, 1 to `max` characters, none of them a control character.
 fn checked_name(name: &str, max: usize) -> Result<String, Problem> {
-    let name = name.trim();
-    let fits = (1..=max).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    checked_text("/name", name, max)
+}
+
+/// A text for people: trimmed, 1 to `max` characters, none of them a control character.
+fn checked_text(pointer: &str, text: &str, max: usize) -> Result<String, Problem> {
+    let text = text.trim();
+    let fits = (1..=max).contains(&text.chars().count()) && !text.chars().any(char::is_control);
     let wrong =
-        || Problem::field("/name", format!("must have 1 to {max} characters and no control characters"));
-    fits.then(|| name.to_owned()).ok_or_else(wrong)
+        || Problem::field(pointer, format!("must have 1 to {max} characters and no control characters"));
+    fits.then(|| text.to_owned()).ok_or_else(wrong)
+}
+
+/// A field that may be null: tells null from a field that was left out.
+fn nullable<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::<T>::deserialize(deserializer).map(Some)
 }
 
 /// Tells a repeated answer from a first one.

@@ -1,42 +1,24 @@
 //! Referrals.
 
-use aws::http::{Caller, Limit, Params, PathId, Problem, ProblemBody, open_cursor, seal_cursor};
+use aws::http::{
+    Caller, Limit, Params, PathId, Problem, ProblemBody, ReferralView, open_cursor, seal_cursor,
+};
 use aws::store::Page;
 use axum::extract::State;
-use chrono::{DateTime, NaiveDate, Utc};
-use domain::id::{Channel, ExternalId, ParticipantId, ProgramId};
-use domain::referral::{Binding, Referral};
+use chrono::NaiveDate;
+use domain::id::{ExternalId, ParticipantId};
+use domain::referral::Binding;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Deps;
 use crate::reports::days;
 
-/// A referral.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ReferralRow {
-    /// Your own id of the referee.
-    referee: ExternalId,
-    /// The participant who referred.
-    referrer: ParticipantId,
-    /// The program.
-    program: ProgramId,
-    /// The code that was entered.
-    #[schema(example = "BLU-2345")]
-    used_code: String,
-    /// The form or app.
-    channel: Channel,
-    /// When the referee signed up.
-    signed_up_at: DateTime<Utc>,
-    /// When the engine was told.
-    recorded_at: DateTime<Utc>,
-}
-
 /// A page of referrals.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ReferralList {
     /// Newest first.
-    data: Vec<ReferralRow>,
+    data: Vec<ReferralView>,
     /// Where to go on; absent at the end. A page can be short while there is more.
     next_cursor: Option<String>,
 }
@@ -46,9 +28,9 @@ pub(crate) struct ReferralList {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
-    /// Only this referrer's (prt_...).
+    /// Only this referrer's (prt_...), removed ones and those it shares with others among them.
     referrer: Option<String>,
-    /// Only this referee's: your own id; answers at most one.
+    /// Only this referee's: your own id. The latest, then those that were removed before; at most 20.
     referee: Option<String>,
     /// First day (UTC) that they were recorded on; six days before `to` unless told.
     from: Option<NaiveDate>,
@@ -60,20 +42,6 @@ pub(crate) struct ListQuery {
     limit: Limit,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
-}
-
-impl From<Referral> for ReferralRow {
-    fn from(referral: Referral) -> Self {
-        Self {
-            referee: referral.referee,
-            referrer: referral.referrer,
-            program: referral.program,
-            used_code: referral.used_code.to_string(),
-            channel: referral.channel,
-            signed_up_at: referral.signed_up_at,
-            recorded_at: referral.recorded_at,
-        }
-    }
 }
 
 /// List referrals
@@ -93,7 +61,9 @@ pub(crate) async fn list(
     let (list, page) = if let Some(referee) = &query.referee {
         let referee = ExternalId::theirs(referee, "?referee")?;
         let rows = match store.get_referee(organization, &referee).await?.binding() {
-            Binding::Bound(referral) => vec![referral],
+            Binding::Bound { referral, former } => {
+                std::iter::once(referral).chain(former.into_iter().rev()).collect()
+            }
             Binding::Organic { .. } | Binding::Unknown => Vec::new(),
         };
         (String::new(), Page { rows, next: None })
@@ -110,5 +80,8 @@ pub(crate) async fn list(
         (list, store.list_referrals(organization, range, cursor.as_deref(), limit).await?)
     };
     let next_cursor = page.next.map(|next| seal_cursor(&list, &next));
-    Ok(axum::Json(ReferralList { data: page.rows.into_iter().map(ReferralRow::from).collect(), next_cursor }))
+    Ok(axum::Json(ReferralList {
+        data: page.rows.into_iter().map(ReferralView::from).collect(),
+        next_cursor,
+    }))
 }

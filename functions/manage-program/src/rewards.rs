@@ -4,13 +4,26 @@ use aws::http::{Caller, Limit, Params, Path, PathId, Problem, ProblemBody, open_
 use axum::extract::State;
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::id::{ExternalId, ParticipantId, ProgramId, RewardId, RuleId, SourceId};
-use domain::ledger::{Reward, RewardState};
+use domain::ledger::{Cause, Note, Reward, RewardState};
 use domain::money::Money;
+use domain::terms::RewardKind;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Deps;
 use crate::reports::days;
+
+/// What a reward waits for before it can be delivered.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum WaitsFor {
+    /// An administrator's approval.
+    Approval,
+    /// The end of its hold.
+    Hold,
+    /// That the participant has earned the least that the terms ask for.
+    Earnings,
+}
 
 /// A reward.
 #[derive(Debug, Serialize, ToSchema)]
@@ -19,24 +32,42 @@ pub(crate) struct RewardView {
     id: RewardId,
     /// Where it stands.
     state: RewardState,
+    /// What it waits for, while it does.
+    waits_for: Option<WaitsFor>,
+    /// What is given.
+    kind: RewardKind,
+    /// The percentage of a discount, as a string.
+    #[schema(example = "15")]
+    percent_off: Option<String>,
+    /// The product's name.
+    #[schema(example = "mug-blue")]
+    sku: Option<String>,
     /// Who earned.
     participant: ParticipantId,
     /// The program.
     program: ProgramId,
-    /// The rule.
+    /// The rule; `by_hand` when an administrator gave it.
     rule: RuleId,
     /// The terms that were applied.
     terms_version: u32,
     /// What it was earned from; `GET /v1/decisions/{source}` explains it.
     #[schema(value_type = String, example = "invoice/stripe/in_123")]
     source: SourceId,
-    /// Your own id of the payer.
+    /// Your own id of the referee whose event it was; of the participant itself when an administrator gave it.
     referee: ExternalId,
+    /// Why it was opened.
+    cause: Cause,
+    /// Who gave or approved it by hand, and why, if somebody did.
+    note: Option<Note>,
     /// What was earned first.
     earned: Money,
     /// What stands of it after refunds and the like.
     amount: Money,
-    /// When the payment was made.
+    /// Until when it is held, if it is or was.
+    held_until: Option<DateTime<Utc>>,
+    /// When it is gone if it was not used.
+    expires_at: Option<DateTime<Utc>>,
+    /// When the event happened.
     occurred_at: DateTime<Utc>,
     /// When the engine wrote it.
     recorded_at: DateTime<Utc>,
@@ -77,6 +108,14 @@ pub(crate) struct ListQuery {
 impl From<Reward> for RewardView {
     fn from(reward: Reward) -> Self {
         Self {
+            waits_for: waits_for(&reward),
+            kind: kind_of(&reward),
+            percent_off: reward.promise.percent_off.map(|percent| percent.to_string()),
+            sku: reward.promise.sku,
+            held_until: reward.promise.held_until,
+            expires_at: reward.promise.expires_at,
+            cause: reward.cause,
+            note: reward.note,
             id: reward.reward,
             state: reward.state,
             participant: reward.participant,
@@ -91,6 +130,26 @@ impl From<Reward> for RewardView {
             recorded_at: reward.recorded_at,
             fulfilled_at: reward.fulfilled_at,
         }
+    }
+}
+
+/// What a reward gives; rewards that were opened before there were kinds are allowances.
+pub(crate) fn kind_of(reward: &Reward) -> RewardKind {
+    reward.promise.kind.unwrap_or(RewardKind::Allowance)
+}
+
+pub(crate) fn waits_for(reward: &Reward) -> Option<WaitsFor> {
+    match reward.state {
+        RewardState::Pending => Some(WaitsFor::Approval),
+        RewardState::Held if reward.promise.below_threshold => Some(WaitsFor::Earnings),
+        RewardState::Held => Some(WaitsFor::Hold),
+        RewardState::Approved
+        | RewardState::Fulfilling
+        | RewardState::Fulfilled
+        | RewardState::Rejected
+        | RewardState::Reversed
+        | RewardState::Expired
+        | RewardState::Failed => None,
     }
 }
 

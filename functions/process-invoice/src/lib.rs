@@ -1,5 +1,6 @@
 //! Hears of money: payment processors' webhooks and the tracking API. Both turn into facts and meet in the same source.
 
+mod events;
 mod stripe;
 mod tracking;
 
@@ -54,6 +55,8 @@ pub fn router(deps: Deps) -> Router {
     let routes = Router::new()
         .route("/v1/track/invoice-paid", post(tracking::track_invoice_paid))
         .route("/v1/track/refund", post(tracking::track_refund))
+        .route("/v1/track/event", post(events::track_event))
+        .route("/v1/track/payout", post(events::track_payout))
         .route("/v1/webhooks/stripe/{endpoint}", webhook);
     finish(routes, deps.edge.clone(), deps)
 }
@@ -62,7 +65,13 @@ pub fn router(deps: Deps) -> Router {
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     #[derive(OpenApi)]
-    #[openapi(paths(tracking::track_invoice_paid, tracking::track_refund, stripe::receive))]
+    #[openapi(paths(
+        tracking::track_invoice_paid,
+        tracking::track_refund,
+        events::track_event,
+        events::track_payout,
+        stripe::receive
+    ))]
     struct Doc;
     Doc::openapi()
 }

@@ -13,6 +13,7 @@ use domain::source::{Payment, Refund, RefundStatus, SourceState};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::events::LabelsInput;
 use crate::{Deps, SettledView};
 
 /// The processor of invoices that come from no processor.
@@ -51,6 +52,9 @@ pub(crate) struct InvoicePaidRequest {
     /// The payment (or charge) that paid it, so that refunds which name only that find the invoice.
     #[schema(example = "pi_123")]
     pub payment_id: Option<ProcessorRef>,
+    /// What it is about.
+    #[serde(default)]
+    pub labels: LabelsInput,
 }
 
 /// A refund.
@@ -117,7 +121,7 @@ pub(crate) async fn track_refund(
     Ok(answer(settled.into()))
 }
 
-fn answer(view: SettledView) -> Response {
+pub(crate) fn answer(view: SettledView) -> Response {
     let status = if view.parked { StatusCode::ACCEPTED } else { StatusCode::OK };
     (status, axum::Json(view)).into_response()
 }
@@ -138,6 +142,7 @@ fn invoice_fact(request: InvoicePaidRequest, now: DateTime<Utc>) -> Result<Fact,
         let detail = "external_id or customer_id must say who paid".to_owned();
         errors.push(FieldError { pointer: "/external_id".to_owned(), detail });
     }
+    let labels = request.labels.labels(&mut errors);
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
@@ -153,7 +158,7 @@ fn invoice_fact(request: InvoicePaidRequest, now: DateTime<Utc>) -> Result<Fact,
     Ok(Fact {
         source: SourceId::invoice(processor, request.invoice_id),
         payer: Payer { external_id: request.external_id, customer },
-        state: SourceState::paid(request.currency, payment),
+        state: SourceState { labels, ..SourceState::paid(request.currency, payment) },
         payments: payments.into_iter().collect(),
     })
 }
@@ -180,12 +185,12 @@ fn refund_fact(request: RefundRequest) -> Result<Fact, Problem> {
     })
 }
 
-fn processor_or_own(processor: Option<Processor>) -> Result<Processor, Problem> {
+pub(crate) fn processor_or_own(processor: Option<Processor>) -> Result<Processor, Problem> {
     let processor = processor.map_or_else(|| Processor::parse(OWN_BILLING), Ok);
     processor.map_err(|error| Problem::field("/processor", error))
 }
 
-fn check_amount(pointer: &str, amount: i64) -> Option<FieldError> {
+pub(crate) fn check_amount(pointer: &str, amount: i64) -> Option<FieldError> {
     let fits = (0..=AMOUNT_MAX).contains(&amount);
     let detail = format!("must be a whole number of minor units from 0 to {AMOUNT_MAX}");
     (!fits).then(|| FieldError { pointer: pointer.to_owned(), detail })

@@ -57,15 +57,17 @@ pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
                 DueTask::Reward(reward) => {
                     messages.push(FulfillMessage::RewardDueV1 { organization: due.organization, reward });
                 }
-                DueTask::Referee(_) | DueTask::Customer(_) | DueTask::Payment(_) => {
-                    match finish(deps, &due).await {
-                        Ok(()) => finished = finished.saturating_add(1),
-                        Err(error) => {
-                            failed = failed.saturating_add(1);
-                            tracing::error!(error = chain(&error), "a due row cannot be finished");
-                        }
+                DueTask::Referee(_)
+                | DueTask::Customer(_)
+                | DueTask::Payment(_)
+                | DueTask::Cascade(_)
+                | DueTask::Release(_) => match finish(deps, &due).await {
+                    Ok(()) => finished = finished.saturating_add(1),
+                    Err(error) => {
+                        failed = failed.saturating_add(1);
+                        tracing::error!(error = chain(&error), "a due row cannot be finished");
                     }
-                }
+                },
             }
         }
         let taken = deps.fulfill_queue.send_all(&messages).await;
@@ -94,5 +96,7 @@ async fn finish(deps: &Deps, due: &Due) -> Result<(), SettleError> {
             };
             deps.settler.move_payment(organization, payment, &invoice, state).await
         }
+        DueTask::Cascade(source) => deps.settler.settle_cascade(organization, source).await,
+        DueTask::Release(participant) => deps.settler.release(organization, participant).await,
     }
 }

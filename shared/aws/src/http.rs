@@ -4,6 +4,7 @@ mod auth;
 mod cursor;
 mod input;
 mod problem;
+mod view;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -16,6 +17,7 @@ pub use auth::{API_KEY_PREFIX, Caller, api_key_secret, bearer, hash_of};
 pub use cursor::{LIMIT_MAX, Limit, open_cursor, seal_cursor};
 pub use input::{IdempotencyKey, Json, Params, Path, PathId};
 pub use problem::{FieldError, Problem, ProblemBody, Refusal};
+pub use view::{ParticipantView, ReferralView, ShareView};
 
 use crate::store::Store;
 use crate::{Clock, Entropy};

@@ -3,28 +3,53 @@
 //! read payer, source and program -> one call into the rules -> one transaction -> tell the queue. A lost race reads
 //! again and decides again; nothing is written twice because the source's version is part of every write.
 
+mod by_hand;
+mod explain;
 mod outcome;
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
-use domain::decision::{Delta, deltas, judge};
+use domain::decision::{Case, Delta, Release, decide, note_posted};
 use domain::fact::{Fact, Payer};
-use domain::id::{ExternalId, OrganizationId, RewardId, SourceId};
-use domain::ledger::{Context, Posting, post};
+use domain::id::{ExternalId, OrganizationId, ParticipantId, RewardId, SourceId, SourceKind};
+use domain::ledger::{Cause, Context, Posting, RewardState, post};
 use domain::message::FulfillMessage;
-use domain::money::{Money, MoneyError};
+use domain::money::{Money, MoneyError, Unit};
 use domain::reason::Reason;
 use domain::referral::Binding;
-use domain::source::SourceState;
+use domain::source::{Earned, SourceState};
+use domain::tally::Tallies;
+use domain::terms::Recipient;
 
 use crate::Clock;
 use crate::queue::Queue;
-use crate::store::{CustomerLink, Forward, Parking, SourceRow, Store, StoreError};
-use outcome::{join, posted_line, replace, same_but_time, settled, takes_back, unchanged, waiting_for};
+use crate::store::{
+    Commit, CustomerLink, Forward, Parking, RefereeCount, RefereeRow, SourceRow, Store, StoreError, TallyRow,
+    Then,
+};
+pub use by_hand::{ByHand, Gift};
+pub use explain::Explanation;
+use outcome::{
+    cascades, join, posted_line, replace, same_but_time, settled, takes_back, told_reason, unchanged,
+    waiting_for,
+};
 
 /// How often a lost race is tried again before the caller is asked to come back.
 const ATTEMPTS_MAX: u32 = 24;
 /// How many payments may forward to one another: a payment to its invoice, and no further.
 const FORWARDS_MAX: u32 = 3;
+
+/// Waits before a lost race is run again: not at first, then longer and longer, up to a tenth of a second. Writers of
+/// different sources that race for one participant's counters wait differently long.
+async fn give_way(source: &SourceId, attempt: u32) {
+    if attempt < 2 {
+        return;
+    }
+    let window = 10_u32 << attempt.min(5);
+    let spread = crc32fast::hash(format!("{source}{attempt}").as_bytes()) % window.min(100);
+    tokio::time::sleep(Duration::from_millis(u64::from(spread))).await;
+}
 
 /// What settling needs.
 #[derive(Debug, Clone)]
@@ -75,7 +100,47 @@ pub struct Settled {
 /// What was read of a payer.
 struct PayerState {
     referee: Option<ExternalId>,
+    row: Option<RefereeRow>,
     binding: Binding,
+}
+
+impl Default for PayerState {
+    fn default() -> Self {
+        Self { referee: None, row: None, binding: Binding::Unknown }
+    }
+}
+
+/// The counters that a decision starts from, and the rows that they were read from.
+#[derive(Default)]
+struct Counters {
+    before: Tallies,
+    rows: Vec<TallyRow>,
+    /// Which referral of the referee.
+    number: u32,
+}
+
+impl Counters {
+    /// The rows of what a decision has counted.
+    fn changed(&self, after: &Tallies, release: &Release, now: DateTime<Utc>) -> Vec<TallyRow> {
+        let mut changed = Vec::new();
+        for row in &self.rows {
+            let units = release.iter().filter(|(participant, _)| *participant == row.participant);
+            let units: Vec<Unit> = units.map(|(_, unit)| *unit).collect();
+            let Some(tally) = after.recipients.get(&row.participant) else { continue };
+            if *tally == row.tally && units.is_empty() {
+                continue;
+            }
+            let mut next = TallyRow { tally: tally.clone(), ..row.clone() };
+            if !units.is_empty() {
+                next.release_from = Some(next.release_from.unwrap_or(now));
+                next.release_units.extend(units);
+                next.release_units.sort_unstable();
+                next.release_units.dedup();
+            }
+            changed.push(next);
+        }
+        changed
+    }
 }
 
 impl Settler {
@@ -118,9 +183,29 @@ impl Settler {
         waiting: &[SourceId],
     ) -> Result<(), SettleError> {
         for source in waiting {
-            self.settle(organization, source, None).await?;
+            if source.kind == SourceKind::Signup {
+                self.settle_signup(organization, referee, source).await?;
+            } else {
+                self.settle(organization, source, None).await?;
+            }
         }
         Ok(self.store.finish_referee(organization, referee).await?)
+    }
+
+    /// Decides what a sign-up itself earns.
+    async fn settle_signup(
+        &self,
+        organization: &OrganizationId,
+        referee: &ExternalId,
+        source: &SourceId,
+    ) -> Result<(), SettleError> {
+        let binding = self.store.get_referee(organization, referee).await?.binding();
+        let Some(referral) = binding.latest() else { return Ok(()) };
+        let payer = Payer { external_id: Some(referee.clone()), customer: None };
+        let state = SourceState::happened(referral.signed_up_at, None);
+        let fact = Fact { source: source.clone(), payer, state, payments: Vec::new() };
+        self.settle(organization, source, Some(&fact)).await?;
+        Ok(())
     }
 
     /// Ties a processor's customer to a referee and decides again whatever waited for it. `false` when the customer is
@@ -216,7 +301,8 @@ impl Settler {
     ) -> Result<Settled, SettleError> {
         let mut source = source.clone();
         let mut forwards = 0;
-        for _ in 0..ATTEMPTS_MAX {
+        for attempt in 0..ATTEMPTS_MAX {
+            give_way(&source, attempt).await;
             let now = self.clock.now();
             // The payer first: most payers were not referred, and then this is the only read.
             let mut payer = match fact {
@@ -239,19 +325,45 @@ impl Settler {
             }
             let before = known.clone().unwrap_or_else(|| SourceRow::new(source.clone(), now));
             let mut row = join(&before, fact)?;
-            if known.is_some() && row == before && before.waiting_for.is_none() && fact.is_some() {
+            self.drop_labels(organization, payer.as_ref(), &mut row).await?;
+            let is_known = known.is_some() && row == before && before.waiting_for.is_none();
+            if is_known && fact.is_some() && source.kind != SourceKind::Reward {
                 return Ok(unchanged(source, before.reason.unwrap_or(Reason::AwaitingPayment)));
             }
             if payer.as_ref().is_none_or(|payer| payer.referee.is_none()) {
                 payer = self.find_payer(organization, &row.payer).await?;
+                self.drop_labels(organization, payer.as_ref(), &mut row).await?;
             }
-            let payer = payer.unwrap_or(PayerState { referee: None, binding: Binding::Unknown });
+            let payer = payer.unwrap_or_default();
             row.updated_at = now;
             if let Some(settled) = self.decide(organization, &before, row, &payer, fact, now).await? {
                 return Ok(settled);
             }
         }
         Err(StoreError::Contended { attempts: ATTEMPTS_MAX }.into())
+    }
+
+    /// Leaves out of a source what no terms of the payer's programs ask for: a row of more than 1 KB costs twice as much. An
+    /// unknown payer's labels are kept until the program is known.
+    async fn drop_labels(
+        &self,
+        organization: &OrganizationId,
+        payer: Option<&PayerState>,
+        row: &mut SourceRow,
+    ) -> Result<(), SettleError> {
+        let Some(Binding::Bound { referral, former }) = payer.map(|payer| &payer.binding) else {
+            return Ok(());
+        };
+        if row.state.labels.is_empty() {
+            return Ok(());
+        }
+        let mut wanted: Vec<String> = Vec::new();
+        for referral in former.iter().chain([referral]) {
+            let program = self.store.find_recent_program(organization, &referral.program).await?;
+            wanted.extend(program.map(|row| row.program.label_keys).unwrap_or_default());
+        }
+        row.state.labels.retain(|key, _| wanted.contains(key));
+        Ok(())
     }
 
     /// One decision and its commit; `None` when another writer came first.
@@ -264,14 +376,26 @@ impl Settler {
         fact: Option<&Fact>,
         now: DateTime<Utc>,
     ) -> Result<Option<Settled>, SettleError> {
-        let then = self.store.find_program_then(organization, &payer.binding, &row.state).await?;
+        let found = self.store.find_program_then(organization, &payer.binding, &row.state).await?;
         let known_payer = Payer { external_id: payer.referee.clone(), ..row.payer.clone() };
-        let judgement = judge(&row.state, &known_payer, &payer.binding, then.as_ref())?;
-        row.reason = Some(judgement.reason);
-        if let Some(waiting_for) = waiting_for(&judgement, &known_payer) {
+        let counters = self.read_counters(organization, &row, payer, found.as_ref()).await?;
+        let case = Case {
+            source: &row.source,
+            state: &row.state,
+            payer: &known_payer,
+            binding: &payer.binding,
+            then: found.as_ref().map(|found| &found.then),
+            memory: &row.memory,
+            tallies: &counters.before,
+            now,
+        };
+        let decision = decide(&case, &row.posted)?;
+        let reason = told_reason(&row.source, decision.judgement.reason);
+        row.reason = Some(reason);
+        if let Some(waiting_for) = waiting_for(reason, &known_payer) {
             row.waiting_for = Some(waiting_for.clone());
             if same_but_time(before, &row) {
-                return Ok(Some(unchanged(row.source, judgement.reason)));
+                return Ok(Some(unchanged(row.source, reason)));
             }
             return match self.store.commit_parked(organization, &row, &waiting_for).await? {
                 Parking::Committed => Ok(Some(settled(&row, before, Vec::new()))),
@@ -280,30 +404,92 @@ impl Settler {
             };
         }
         row.waiting_for = None;
-        row.program = then.as_ref().map(|then| then.program.clone());
-        row.terms_version = judgement.terms_version;
-        let deltas = deltas(&judgement, &row.posted)?;
-        let Some(postings) = self.postings(organization, &mut row, deltas, payer, fact, now).await? else {
+        row.program = found.as_ref().map(|found| found.then.program.clone());
+        row.terms_version = decision.judgement.terms_version;
+        row.variant = decision.judgement.variant.clone();
+        row.memory = decision.judgement.memory.clone();
+        let mut tallies = decision.tallies.clone();
+        let Some(postings) =
+            self.postings(organization, &mut row, &decision.deltas, &mut tallies, payer, fact, now).await?
+        else {
             return Ok(None);
         };
-        if same_but_time(before, &row) {
-            return Ok(Some(unchanged(row.source, judgement.reason)));
+        // A reward's own row is due until it was decided on: writing it is what ends that.
+        if same_but_time(before, &row) && row.source.kind != SourceKind::Reward {
+            return Ok(Some(unchanged(row.source, reason)));
         }
-        if !self.store.commit_source(organization, &row, &postings).await? {
+        let changed = counters.changed(&tallies, &decision.release, now);
+        let cascades = cascades(&postings, found.as_ref());
+        let number = counters.number;
+        let referee = payer.referee.as_ref().zip(payer.row.as_ref());
+        let referee = referee.filter(|_| tallies.referee != counters.before.referee);
+        let commit = Commit {
+            postings: &postings,
+            tallies: &changed,
+            referee: referee.map(|(referee, before)| RefereeCount {
+                referee,
+                before,
+                number,
+                tally: &tallies.referee,
+            }),
+            cascades: &cascades,
+        };
+        if !self.store.commit_source(organization, &row, &commit).await? {
             return Ok(None);
         }
         self.announce(organization, &postings).await;
+        self.follow_up(organization, &cascades, &decision.release).await;
         let posted = postings.iter().map(posted_line).collect();
         Ok(Some(settled(&row, before, posted)))
     }
 
+    /// What was counted of everybody whom a decision may concern; nothing is read where nothing is counted.
+    async fn read_counters(
+        &self,
+        organization: &OrganizationId,
+        row: &SourceRow,
+        payer: &PayerState,
+        found: Option<&Then>,
+    ) -> Result<Counters, SettleError> {
+        let mut counters = Counters::default();
+        let at = row.state.payment.as_ref().map(|payment| payment.paid_at);
+        let referral = at.and_then(|at| payer.binding.referral_at(at).ok());
+        let (Some(referral), Some(Then { then, has_past, .. })) = (referral, found) else {
+            return Ok(counters);
+        };
+        counters.number = referral.number;
+        if then.terms.draft.counts_by_referee() || !row.memory.is_empty() {
+            counters.before.referee =
+                payer.row.as_ref().map(|row| row.tally(referral.number)).unwrap_or_default();
+        }
+        if !then.counts {
+            return Ok(counters);
+        }
+        let mut concerned: Vec<ParticipantId> =
+            referral.referrers().into_iter().map(|share| share.participant).collect();
+        if then.terms.draft.rules.iter().any(|rule| rule.recipient == Recipient::Referee) {
+            concerned.push(then.referee.clone());
+        }
+        concerned.extend(row.posted.iter().map(|posted| posted.recipient.clone()));
+        concerned.sort_unstable();
+        concerned.dedup();
+        for participant in concerned {
+            let tally = self.store.get_tally(organization, &participant, *has_past).await?;
+            counters.before.recipients.insert(participant, tally.tally.clone());
+            counters.rows.push(tally);
+        }
+        Ok(counters)
+    }
+
     /// The ledger lines of the differences; `None` when a reward is not as the source says, which means that the
     /// source was written since it was read.
+    #[expect(clippy::too_many_arguments, reason = "what one decision turns into lines")]
     async fn postings(
         &self,
         organization: &OrganizationId,
         row: &mut SourceRow,
-        deltas: Vec<Delta>,
+        deltas: &[Delta],
+        tallies: &mut Tallies,
         payer: &PayerState,
         fact: Option<&Fact>,
         now: DateTime<Utc>,
@@ -316,9 +502,10 @@ impl Settler {
         let context = Context {
             program,
             terms_version: row.terms_version.unwrap_or_default(),
-            source: row.source.clone(),
             referee,
-            takes_back: takes_back(&row.state, fact),
+            opens: Cause::Earned,
+            takes_back: takes_back(row, fact),
+            note: None,
             occurred_at: payment.paid_at,
             recorded_at: now,
         };
@@ -331,11 +518,80 @@ impl Settler {
                 },
                 None => None,
             };
-            let (posting, posted) = post(&delta, current.as_ref(), &context)?;
-            replace(&mut row.posted, delta.posted.as_ref(), posted);
+            let (posting, posted) = post(delta, current.as_ref(), &context)?;
+            if delta.source == row.source {
+                replace(&mut row.posted, delta.posted.as_ref(), posted);
+            } else {
+                note_posted(tallies, delta, posted);
+            }
             postings.push(posting);
         }
         Ok(Some(postings))
+    }
+
+    /// Decides what follows from a commit. Only for speed: the rows are due until it is done, and the sweeper does it if
+    /// this does not.
+    async fn follow_up(&self, organization: &OrganizationId, cascades: &[SourceId], release: &Release) {
+        for source in cascades {
+            if let Err(error) = Box::pin(self.settle_cascade(organization, source)).await {
+                tracing::warn!(source.id = %source, %error, "second-level rewards not decided; the sweeper will");
+            }
+        }
+        for (participant, _) in release {
+            if let Err(error) = self.release(organization, participant).await {
+                tracing::warn!(participant.id = %participant, %error, "held rewards not released; the sweeper will");
+            }
+        }
+    }
+
+    /// Decides the second-level rewards of a reward: `source` is that reward.
+    ///
+    /// # Errors
+    /// [`SettleError`].
+    pub async fn settle_cascade(
+        &self,
+        organization: &OrganizationId,
+        source: &SourceId,
+    ) -> Result<(), SettleError> {
+        let corrupt = |what: &str| StoreError::Corrupt { detail: format!("{source}: {what}") };
+        let id = RewardId::parse(source.reference.as_str()).map_err(|error| corrupt(&error.to_string()))?;
+        let reward =
+            self.store.find_reward(organization, &id).await?.ok_or_else(|| corrupt("no such reward"))?;
+        let earned = Earned { lines: reward.lines, gross: reward.delta, net: reward.net, unit: reward.unit };
+        let participant = self.store.find_recent_participant(organization, &reward.participant).await?;
+        let external_id = participant.map(|participant| participant.external_id);
+        let fact = Fact {
+            source: source.clone(),
+            payer: Payer { external_id: external_id.clone(), customer: None },
+            state: SourceState { earned: Some(earned), ..SourceState::happened(reward.occurred_at, None) },
+            payments: Vec::new(),
+        };
+        let binding = match &external_id {
+            Some(referee) => self.store.get_referee(organization, referee).await?.binding(),
+            None => Binding::Unknown,
+        };
+        let same_program = binding.latest().is_some_and(|referral| referral.program == reward.program);
+        if same_program {
+            self.settle(organization, source, Some(&fact)).await?;
+        } else {
+            self.store.finish_cascade(organization, source).await?;
+        }
+        Ok(())
+    }
+
+    /// Releases the rewards of a participant that waited until enough was earned.
+    ///
+    /// # Errors
+    /// [`SettleError`].
+    pub async fn release(
+        &self,
+        organization: &OrganizationId,
+        participant: &ParticipantId,
+    ) -> Result<(), SettleError> {
+        for reward in self.store.release_held(organization, participant, self.clock.now()).await? {
+            self.announce_reward(organization, &reward).await;
+        }
+        Ok(())
     }
 
     async fn find_payer(
@@ -347,11 +603,12 @@ impl Settler {
             return Ok(None);
         }
         let referee = self.store.find_referee_of(organization, payer).await?;
-        let binding = match &referee {
-            Some(referee) => self.store.get_referee(organization, referee).await?.binding(),
-            None => Binding::Unknown,
+        let row = match &referee {
+            Some(referee) => Some(self.store.get_referee(organization, referee).await?),
+            None => None,
         };
-        Ok(Some(PayerState { referee, binding }))
+        let binding = row.as_ref().map_or(Binding::Unknown, RefereeRow::binding);
+        Ok(Some(PayerState { referee, row, binding }))
     }
 
     /// Tells the queue what is due. Only for speed: the rewards' rows are due until they are delivered, and the sweeper
@@ -359,13 +616,17 @@ impl Settler {
     async fn announce(&self, organization: &OrganizationId, postings: &[Posting]) {
         for posting in postings {
             let Posting::Open(reward) = posting else { continue };
-            let message = FulfillMessage::RewardDueV1 {
-                organization: organization.clone(),
-                reward: reward.reward.clone(),
-            };
-            if let Err(error) = self.fulfill_queue.send(&message).await {
-                tracing::warn!(reward.id = %reward.reward, %error, "not announced; the sweeper will");
+            if reward.state == RewardState::Approved {
+                self.announce_reward(organization, &reward.reward).await;
             }
+        }
+    }
+
+    pub(crate) async fn announce_reward(&self, organization: &OrganizationId, reward: &RewardId) {
+        let message =
+            FulfillMessage::RewardDueV1 { organization: organization.clone(), reward: reward.clone() };
+        if let Err(error) = self.fulfill_queue.send(&message).await {
+            tracing::warn!(reward.id = %reward, %error, "not announced; the sweeper will");
         }
     }
 }

@@ -22,16 +22,19 @@ mod program;
 mod referee;
 mod reward;
 mod source;
+mod tally;
+mod touch;
 
-pub use code::{CodeRow, ParticipantRow};
+pub use code::{CodeRow, ParticipantRow, Promo};
 pub use error::{StoreError, Transaction};
 pub use item::Item;
 pub use organization::{ApiKeyRow, EndpointRow, KEYS_MAX, OrganizationRow};
 pub use page::Page;
-pub use program::ProgramRow;
-pub use referee::{Bind, CustomerLink, RefereeRow};
+pub use program::{ProgramRow, Then};
+pub use referee::{Bind, Bound, Companions, CustomerLink, RefereeRow};
 pub use reward::{Claim, Completion};
-pub use source::{Forward, Parking, SourceRow, Waiting};
+pub use source::{Commit, Forward, Grant, Parking, RefereeCount, SourceRow, Waiting};
+pub use tally::TallyRow;
 
 /// The table and what a process keeps in memory of it. Clones share both.
 #[derive(Debug, Clone)]
@@ -43,7 +46,8 @@ pub struct Store {
     api_keys: Arc<Cache<String, ApiKeyRow>>,
     endpoints: Arc<Cache<String, EndpointRow>>,
     programs: Arc<Cache<(String, String), ProgramRow>>,
-    terms: Arc<Cache<(String, String, u32), domain::program::Terms>>,
+    terms: Arc<Cache<(String, String, u32), domain::terms::Terms>>,
+    participants: Arc<Cache<keys::Key, ParticipantRow>>,
     customers: Arc<Cache<keys::Key, ()>>,
     forwards: Arc<Cache<keys::Key, domain::id::SourceId>>,
 }
@@ -63,6 +67,7 @@ impl Store {
             endpoints: Arc::default(),
             programs: Arc::default(),
             terms: Arc::default(),
+            participants: Arc::default(),
             customers: Arc::default(),
             forwards: Arc::default(),
         })

@@ -1,8 +1,11 @@
-//! Referral codes: `ABC-2345`, three letters of the account's name and four to eight signs, assigned by the system.
+//! Referral codes: `ABC-2345`, three letters of the account's name and four to eight signs, assigned by the system; and
+//! promo codes, which a program owner chooses: `SUMMER25`, 3 to 20 letters and digits.
 //!
 //! Signs are digits and letters that nobody confuses or is offended by: [`SIGNS`] has no 0 O 1 I L, none of S Z B G
 //! (read as 5 2 8 6) and no vowel, so hardly any word forms. In the other direction [`ReferralCode::parse`] reads a
-//! sign or letter that was taken for its look-alike, since each place holds only one of the two.
+//! sign or letter that was taken for its look-alike, since each place holds only one of the two. A text that has not the
+//! form of a system code is read as a promo code, sign by sign as it was typed; so a promo code never changes what a
+//! system code is read as.
 //!
 //! Four signs make 331,776 codes for one beginning; whoever finds a code taken asks for the next attempt, which
 //! widens. A code is not a secret: it says who referred, and opens nothing.
@@ -22,6 +25,10 @@ pub const LETTERS: usize = 3;
 pub const SIGNS_MIN: usize = 4;
 /// Most signs after them.
 pub const SIGNS_MAX: usize = 8;
+/// Fewest signs of a promo code.
+pub const PROMO_SIGNS_MIN: usize = 3;
+/// Most signs of a promo code.
+pub const PROMO_SIGNS_MAX: usize = 20;
 /// Longest text that is looked at, in bytes.
 pub const INPUT_BYTES_MAX: usize = 64;
 
@@ -40,15 +47,16 @@ const PLAIN_DIGITS: &[u8; 4] = b"2578";
 /// A text that cannot be a referral code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CodeError {
-    /// Not [`LETTERS`] letters and [`SIGNS_MIN`] to [`SIGNS_MAX`] signs.
-    #[error("must be three letters and 4 to 8 digits or letters, such as ABC-2345")]
+    /// Fewer than [`PROMO_SIGNS_MIN`] signs, or more than [`PROMO_SIGNS_MAX`].
+    #[error("must have 3 to 20 letters and digits, such as ABC-2345 or SUMMER25")]
     Length,
-    /// A character that no code has.
-    #[error("holds a character that no referral code has")]
+    /// Neither a letter of A to Z nor a digit.
+    #[error("may hold only letters of A to Z, digits, dashes and spaces")]
     Character,
 }
 
-/// A referral code. Stored as `ABC2345` ([`Self::as_str`], and what serde writes), shown as `ABC-2345` (`Display`).
+/// A referral code or a promo code. Stored as `ABC2345` ([`Self::as_str`], and what serde writes); a system code is shown
+/// as `ABC-2345` (`Display`), and so is a promo code of the same form.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ReferralCode(String);
@@ -62,14 +70,19 @@ impl ReferralCode {
         if text.len() > INPUT_BYTES_MAX {
             return Err(CodeError::Length);
         }
-        let mut code = String::with_capacity(LETTERS + SIGNS_MAX);
-        for character in text.chars().filter(|character| !is_filler(*character)) {
-            let character = character.to_ascii_uppercase();
-            let read = if code.len() < LETTERS { read_letter(character) } else { read_sign(character) };
-            code.push(read.ok_or(CodeError::Character)?);
+        let typed: String = text
+            .chars()
+            .filter(|character| !is_filler(*character))
+            .map(|typed| typed.to_ascii_uppercase())
+            .collect();
+        if let Some(code) = read_system_code(&typed) {
+            return Ok(Self(code));
         }
-        let fits = (LETTERS + SIGNS_MIN..=LETTERS + SIGNS_MAX).contains(&code.len());
-        if fits { Ok(Self(code)) } else { Err(CodeError::Length) }
+        if !typed.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(CodeError::Character);
+        }
+        let fits = (PROMO_SIGNS_MIN..=PROMO_SIGNS_MAX).contains(&typed.len());
+        if fits { Ok(Self(typed)) } else { Err(CodeError::Length) }
     }
 
     /// The code of an account. `entropy` comes from a cryptographic source; `attempt` counts from 0 and rises when the
@@ -94,10 +107,12 @@ impl ReferralCode {
 }
 
 impl fmt::Display for ReferralCode {
-    /// As shown: `ABC-2345`.
+    /// As shown: `ABC-2345`, `SUMMER25`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (letters, signs) = self.0.split_at_checked(LETTERS).unwrap_or((&self.0, ""));
-        write!(f, "{letters}-{signs}")
+        match self.0.split_at_checked(LETTERS) {
+            Some((letters, signs)) if read_system_code(&self.0).is_some() => write!(f, "{letters}-{signs}"),
+            _ => f.write_str(&self.0),
+        }
     }
 }
 
@@ -123,6 +138,16 @@ pub fn warm() {
 /// Whether a character separates and says nothing; phones and word processors turn `-` into longer dashes.
 fn is_filler(character: char) -> bool {
     character.is_whitespace() || matches!(character, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}')
+}
+
+/// A system code as it is meant; `None` for a text of another form.
+fn read_system_code(typed: &str) -> Option<String> {
+    if !(LETTERS + SIGNS_MIN..=LETTERS + SIGNS_MAX).contains(&typed.len()) {
+        return None;
+    }
+    let read =
+        |(place, character)| if place < LETTERS { read_letter(character) } else { read_sign(character) };
+    typed.chars().enumerate().map(read).collect()
 }
 
 /// What an upper-case character means among the letters. A 1 may be I or L, so it stays unread.

@@ -1,10 +1,31 @@
+#[path = "decision/amount_tests.rs"]
+mod amount;
+#[path = "decision/cascade_tests.rs"]
+mod cascade;
+#[path = "decision/condition_tests.rs"]
+mod condition;
+#[path = "decision/counter_tests.rs"]
+mod counter;
+#[path = "decision/limit_tests.rs"]
+mod limit;
+#[path = "decision/milestone_tests.rs"]
+mod milestone;
+#[path = "decision/mission_tests.rs"]
+mod mission;
+#[path = "decision/reversal_tests.rs"]
+mod reversal;
+#[path = "decision/share_tests.rs"]
+mod share;
+
 use chrono::TimeZone as _;
 
 use super::*;
 use crate::code::ReferralCode;
 use crate::id::{Channel, ExternalId, OrganizationId, ProcessorRef};
-use crate::program::TermsDraft;
+use crate::money::Currency;
+use crate::referral::FoundBy;
 use crate::source::{Payment, Refund, RefundStatus};
+use crate::terms::TermsDraft;
 
 fn at(hours: i64) -> DateTime<Utc> {
     Utc.timestamp_opt(1_767_225_600 + hours * 3600, 0).unwrap()
@@ -13,21 +34,31 @@ fn at(hours: i64) -> DateTime<Utc> {
 fn bound() -> Binding {
     let program = ProgramId::derive(&["p"]);
     let external_id = ExternalId::parse("anna").unwrap();
-    Binding::Bound(Referral {
+    let referral = Referral {
         referee: ExternalId::parse("ben").unwrap(),
+        number: 0,
         referrer: ParticipantId::of(&OrganizationId::derive(&["o"]), &program, &external_id),
         program,
-        used_code: ReferralCode::parse("ANN-2345").unwrap(),
+        shares: Vec::new(),
+        used_code: Some(ReferralCode::parse("ANN-2345").unwrap()),
+        found_by: FoundBy::Code,
+        touches: Vec::new(),
         channel: Channel::parse("sign-up").unwrap(),
+        existing_customer: false,
         signed_up_at: at(0),
+        assigned_at: None,
+        inactive_from: None,
         recorded_at: at(0),
-    })
+    };
+    Binding::Bound { referral, former: Vec::new() }
 }
 
 fn then(rules: &str, status: ProgramStatus) -> ProgramThen {
     let draft: TermsDraft = serde_json::from_str(&format!(r#"{{"rules":{rules}}}"#)).unwrap();
     let terms = Terms { version: 1, effective_from: at(0), draft };
-    ProgramThen { program: ProgramId::derive(&["p"]), status, terms }
+    let referee = ParticipantId::derive(&["ben"]);
+    let counts = terms.draft.counts_by_recipient();
+    ProgramThen { program: ProgramId::derive(&["p"]), status, disabled: false, terms, counts, referee }
 }
 
 const PERCENT: &str = r#"[{"id":"commission","amount":{"percentage":{"percent":"10"}}}]"#;
@@ -51,8 +82,18 @@ fn payer() -> Payer {
     Payer { external_id: Some(ExternalId::parse("ben").unwrap()), customer: None }
 }
 
+fn invoice() -> SourceId {
+    SourceId::parse("invoice/stripe/in_1").unwrap()
+}
+
+fn judgement(state: &SourceState, payer: &Payer, binding: &Binding, then: Option<&ProgramThen>) -> Judgement {
+    let (source, memory, tallies) = (invoice(), Memory::default(), Tallies::default());
+    let (memory, tallies) = (&memory, &tallies);
+    judge(&Case { source: &source, state, payer, binding, then, memory, tallies, now: at(2) }).unwrap()
+}
+
 fn judged(state: &SourceState, rules: &str) -> (Reason, i64) {
-    let judgement = judge(state, &payer(), &bound(), Some(&then(rules, ProgramStatus::Active))).unwrap();
+    let judgement = judgement(state, &payer(), &bound(), Some(&then(rules, ProgramStatus::Active)));
     (judgement.reason, judgement.rules.first().map_or(0, |rule| rule.target.amount))
 }
 
@@ -92,7 +133,7 @@ fn a_payment_earns_from_the_grace_before_the_sign_up_on() {
 #[test]
 fn what_earns_nothing_says_why() {
     let judged = |state: &SourceState, payer: &Payer, binding: &Binding, status| {
-        judge(state, payer, binding, Some(&then(PERCENT, status))).unwrap().reason
+        judgement(state, payer, binding, Some(&then(PERCENT, status))).reason
     };
     let (active, nobody) = (ProgramStatus::Active, Payer::default());
     let organic = Binding::Organic { signed_up_at: at(0) };
@@ -106,29 +147,32 @@ fn what_earns_nothing_says_why() {
     assert_eq!(judged(&paid(9, 1), &payer(), &bound(), active), Reason::RoundsToZero);
     let voided = SourceState { voided: true, ..paid(100, 1) };
     assert_eq!(judged(&voided, &payer(), &bound(), active), Reason::Voided);
-    assert_eq!(judge(&state, &payer(), &bound(), None).unwrap().reason, Reason::ProgramNotActive);
+    assert_eq!(judgement(&state, &payer(), &bound(), None).reason, Reason::ProgramNotActive);
 }
 
 #[test]
 fn only_the_difference_is_posted() {
     let judgement =
-        judge(&paid(20_000, 1), &payer(), &bound(), Some(&then(PERCENT, ProgramStatus::Active))).unwrap();
-    let first = deltas(&judgement, &[]).unwrap();
+        judgement(&paid(20_000, 1), &payer(), &bound(), Some(&then(PERCENT, ProgramStatus::Active)));
+    let source = invoice();
+    let first = deltas(&judgement, &source, &[]).unwrap();
     assert_eq!(first.len(), 1);
     assert_eq!(first[0].amount.to_string(), "20.00 USD");
-    let source = crate::id::SourceId::parse("invoice/stripe/in_1").unwrap();
     let rule = &judgement.rules[0];
     let posted = Posted {
         rule: rule.rule.clone(),
         recipient: rule.recipient.clone(),
         program: ProgramId::derive(&["p"]),
         amount: 2_000,
-        currency: rule.target.currency,
-        reward: RewardId::of(&rule.recipient, at(1), &source, &rule.rule, 0),
+        unit: rule.target.unit,
+        reward: RewardId::of(&rule.recipient, at(1), &source, &rule.rule, rule.target.unit, 0),
         generation: 0,
         entries: 1,
+        taken: 0,
+        closed: false,
+        hands: Vec::new(),
     };
-    assert!(deltas(&judgement, std::slice::from_ref(&posted)).unwrap().is_empty());
+    assert!(deltas(&judgement, &source, std::slice::from_ref(&posted)).unwrap().is_empty());
     let nothing = Judgement { rules: Vec::new(), ..judgement };
-    assert_eq!(deltas(&nothing, &[posted]).unwrap()[0].amount.amount, -2_000);
+    assert_eq!(deltas(&nothing, &source, &[posted]).unwrap()[0].amount.amount, -2_000);
 }

@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::money::Unit;
+
 /// Longest identifier that a caller may choose, in bytes.
 pub const EXTERNAL_ID_BYTES_MAX: usize = 128;
 
@@ -163,6 +165,19 @@ text_id!(
     Channel, |text| check_slug(text, 40)
 );
 text_id!(
+    /// The name of a group of participants, of a variant of the terms, or of a set of rules of which one applies: 1 to 40
+    /// of `a-z 0-9 _ -`.
+    Label, |text| check_slug(text, 40)
+);
+text_id!(
+    /// A qualifying event's name (`booking_completed`, `webinar_attended`, ...): 1 to 32 of `a-z 0-9 _ -`.
+    EventName, |text| check_slug(text, 32)
+);
+text_id!(
+    /// A visitor's id as the caller's site made it (a random cookie value, say); same form as [`ExternalId`].
+    VisitorId, check_external
+);
+text_id!(
     /// A reward. It names its own place: 26 digits of the participant, 10 of the time, 10 that tell twins apart.
     RewardId, |text| check_own(text, "rwd_", DIGITS + TIME_DIGITS + TAIL_DIGITS, "rwd_<46 base-32 digits>")
 );
@@ -180,17 +195,18 @@ impl ParticipantId {
 }
 
 impl RewardId {
-    /// The reward of one rule for one recipient from one source. `generation` counts the rewards that earlier were
-    /// taken back before they were delivered.
+    /// The reward of one rule for one recipient from one source, in one unit. `generation` counts the rewards that earlier
+    /// were taken back before they were delivered.
     #[must_use]
     pub fn of(
         participant: &ParticipantId,
         recorded_at: DateTime<Utc>,
         source: &SourceId,
         rule: &RuleId,
+        unit: Unit,
         generation: u32,
     ) -> Self {
-        let parts = [&source.to_string(), rule.as_str(), &generation.to_string()];
+        let parts = [&source.to_string(), rule.as_str(), unit.code(), &generation.to_string()];
         let tail = base32(&digest("rwd_", &parts), TAIL_DIGITS);
         Self(format!("rwd_{}{}{tail}", participant.digits(), time_digits(recorded_at)))
     }
@@ -213,11 +229,11 @@ impl RewardId {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SourceId {
-    /// Invoice, or a payment whose invoice is not known yet.
+    /// What it is.
     pub kind: SourceKind,
-    /// Who keeps the invoice.
+    /// Who keeps it; the event's name where it is a qualifying event.
     pub processor: Processor,
-    /// The invoice's or payment's id there.
+    /// Its id there.
     pub reference: ProcessorRef,
 }
 
@@ -228,13 +244,45 @@ pub enum SourceKind {
     Invoice,
     /// A payment or charge; it forwards to its invoice once that is known.
     Payment,
+    /// A referee's sign-up.
+    Signup,
+    /// A qualifying event of the caller's; the processor part is its name.
+    Event,
+    /// What a referred partner was paid, made or turned over in a period.
+    Payout,
+    /// What a referred participant earned: the source of second-level rewards.
+    Reward,
+    /// A number of qualified referrals that was reached.
+    Milestone,
+    /// A reward given by hand.
+    Grant,
 }
 
+/// The processor part of sources that come from no processor.
+pub const OWN: &str = "own";
+
 impl SourceKind {
+    const ALL: [Self; 8] = [
+        Self::Invoice,
+        Self::Payment,
+        Self::Signup,
+        Self::Event,
+        Self::Payout,
+        Self::Reward,
+        Self::Milestone,
+        Self::Grant,
+    ];
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::Invoice => "invoice",
             Self::Payment => "payment",
+            Self::Signup => "signup",
+            Self::Event => "event",
+            Self::Payout => "payout",
+            Self::Reward => "reward",
+            Self::Milestone => "milestone",
+            Self::Grant => "grant",
         }
     }
 }
@@ -252,23 +300,59 @@ impl SourceId {
         Self { kind: SourceKind::Payment, processor, reference }
     }
 
-    /// Reads `invoice/stripe/in_123`.
+    /// A payout record of a processor.
+    #[must_use]
+    pub const fn payout(processor: Processor, reference: ProcessorRef) -> Self {
+        Self { kind: SourceKind::Payout, processor, reference }
+    }
+
+    /// The sign-up of a referee.
+    #[must_use]
+    pub fn signup(referee: &ExternalId) -> Self {
+        Self::own(SourceKind::Signup, ProcessorRef(referee.0.clone()))
+    }
+
+    /// A qualifying event of the caller's.
+    #[must_use]
+    pub fn event(name: &EventName, reference: ProcessorRef) -> Self {
+        Self { kind: SourceKind::Event, processor: Processor(name.0.clone()), reference }
+    }
+
+    /// What a participant earned by a reward.
+    #[must_use]
+    pub fn reward(reward: &RewardId) -> Self {
+        Self::own(SourceKind::Reward, ProcessorRef(reward.0.clone()))
+    }
+
+    /// A milestone of a rule.
+    #[must_use]
+    pub fn milestone(rule: &RuleId, at: u32) -> Self {
+        Self::own(SourceKind::Milestone, ProcessorRef(format!("{rule}.{at}")))
+    }
+
+    /// A reward given by hand; `id` is what tells one such gift from another.
+    #[must_use]
+    pub fn grant(id: &EntryId) -> Self {
+        Self::own(SourceKind::Grant, ProcessorRef(id.0.clone()))
+    }
+
+    fn own(kind: SourceKind, reference: ProcessorRef) -> Self {
+        Self { kind, processor: Processor(OWN.to_owned()), reference }
+    }
+
+    /// Reads `invoice/stripe/in_123`, or the same with colons for paths where a slash has a meaning.
     ///
     /// # Errors
-    /// [`IdError::Form`] when it is not kind, processor and reference separated by `/`.
+    /// [`IdError::Form`] when it is not kind, processor and reference.
     pub fn parse(text: &str) -> Result<Self, IdError> {
-        let form = IdError::Form { form: "invoice/<processor>/<id> or payment/<processor>/<id>" };
-        let mut parts = text.split('/');
-        let (Some(kind), Some(processor), Some(reference), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
+        let form = IdError::Form { form: "<kind>/<processor>/<id>, such as invoice/stripe/in_123" };
+        let separator = if text.contains('/') { '/' } else { ':' };
+        let mut parts = text.splitn(3, separator);
+        let (Some(kind), Some(processor), Some(reference)) = (parts.next(), parts.next(), parts.next())
         else {
             return Err(form);
         };
-        let kind = match kind {
-            "invoice" => SourceKind::Invoice,
-            "payment" => SourceKind::Payment,
-            _ => return Err(form),
-        };
+        let kind = SourceKind::ALL.into_iter().find(|known| known.as_str() == kind).ok_or(form)?;
         Ok(Self { kind, processor: Processor::parse(processor)?, reference: ProcessorRef::parse(reference)? })
     }
 }

@@ -44,11 +44,16 @@ fn a_reward_id_names_its_place() {
     let participant = ParticipantId::derive(&["a"]);
     let source = SourceId::parse("invoice/stripe/in_1").unwrap();
     let at = Utc.timestamp_millis_opt(1_767_225_600_000).unwrap();
-    let id = RewardId::of(&participant, at, &source, &RuleId::parse("commission").unwrap(), 0);
+    let rule = RuleId::parse("commission").unwrap();
+    let of = |unit, generation| {
+        RewardId::of(&participant, at, &source, &rule, Unit::parse(unit).unwrap(), generation)
+    };
+    let id = of("USD", 0);
     assert_eq!(RewardId::parse(id.as_str()).unwrap().participant(), participant);
     assert_eq!(id.place().0, time_digits(at));
     assert_eq!(id.place().1.len(), 10);
-    assert_ne!(id, RewardId::of(&participant, at, &source, &RuleId::parse("commission").unwrap(), 1));
+    assert_ne!(id, of("USD", 1));
+    assert_ne!(id, of("points", 0), "a tier may give another unit than the one before, in the same moment");
 }
 
 #[test]

@@ -19,8 +19,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::decision::{Delta, Posted};
-use crate::id::{EntryId, ExternalId, ParticipantId, ProgramId, RewardId, RuleId, SourceId};
-use crate::money::{Currency, MoneyError};
+use crate::id::{EntryId, ExternalId, ParticipantId, ProgramId, RewardId, RuleId, SourceId, SourceKind};
+use crate::money::{Money, MoneyError, Percentage, Unit};
+use crate::source::SourceState;
+use crate::terms::RewardKind;
 
 /// Where a reward stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -62,6 +64,88 @@ pub enum Cause {
     Restored,
     /// A fact that arrived later changed what the source is worth.
     Correction,
+    /// The event was cancelled.
+    Cancelled,
+    /// The reward that this one is a share of was taken back.
+    SourceReversed,
+    /// Given by an administrator.
+    Granted,
+    /// Refused by an administrator before it was delivered.
+    Rejected,
+    /// Taken back by an administrator.
+    TakenBack,
+    /// Not used in time.
+    Expired,
+}
+
+impl Cause {
+    /// What takes back from a reward of `source`, where something does: what an event says (`told`), or what is known of
+    /// the source when there was no event.
+    #[must_use]
+    pub fn taking_back(source: &SourceId, told: &SourceState) -> Self {
+        if told.voided {
+            let billed = matches!(source.kind, SourceKind::Invoice | SourceKind::Payment);
+            if billed { Self::Void } else { Self::Cancelled }
+        } else if told.earned.is_some() {
+            Self::SourceReversed
+        } else if !told.disputes.is_empty() {
+            Self::Dispute
+        } else if !told.refunds.is_empty() || !told.refunded_by_charge.is_empty() {
+            Self::Refund
+        } else {
+            Self::Correction
+        }
+    }
+}
+
+/// Who did something by hand, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Note {
+    /// Who: the caller's own name of an administrator.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What is particular about a reward that is to be opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promise {
+    /// What is given.
+    #[serde(default)]
+    pub kind: Option<RewardKind>,
+    /// The percentage of a discount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent_off: Option<Percentage>,
+    /// The product.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sku: Option<String>,
+    /// Whether somebody must agree first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_approval: bool,
+    /// Until when it is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_until: Option<DateTime<Utc>>,
+    /// Whether it waits until enough is earned.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub below_threshold: bool,
+    /// When it is gone if it was not used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl Promise {
+    /// The state that a reward of it begins in.
+    #[must_use]
+    pub fn first_state(&self, now: DateTime<Utc>) -> RewardState {
+        if self.needs_approval { RewardState::Pending } else { self.approved_state(now) }
+    }
+
+    /// The state that it is in once it is approved.
+    #[must_use]
+    pub fn approved_state(&self, now: DateTime<Utc>) -> RewardState {
+        let held = self.below_threshold || self.held_until.is_some_and(|until| now < until);
+        if held { RewardState::Held } else { RewardState::Approved }
+    }
 }
 
 /// What one rule earned for one recipient from one source, and how far its delivery has come.
@@ -83,8 +167,14 @@ pub struct Reward {
     pub referee: ExternalId,
     /// Its opening entry, in minor units; never changes.
     pub delta: i64,
-    /// Unit of every figure here: an ISO 4217 code.
-    pub unit: Currency,
+    /// Unit of every figure here.
+    pub unit: Unit,
+    /// What is particular about it.
+    #[serde(default)]
+    pub promise: Promise,
+    /// Who gave it by hand, if somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Note>,
     /// Why it was opened.
     pub cause: Cause,
     /// When the payment was made (business time).
@@ -93,6 +183,9 @@ pub struct Reward {
     pub recorded_at: DateTime<Utc>,
     /// What stands of it: the opening entry and every later one.
     pub net: i64,
+    /// How many lines that is.
+    #[serde(default = "one")]
+    pub lines: u32,
     /// What is (or was) to be delivered; fixed when a worker claims the reward.
     pub payable: i64,
     /// What its delivery made available; set once, at fulfilment.
@@ -114,6 +207,10 @@ pub struct Reward {
     pub fulfilled_at: Option<DateTime<Utc>>,
 }
 
+const fn one() -> u32 {
+    1
+}
+
 /// A later line of the ledger that corrects a reward.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -133,10 +230,13 @@ pub struct Entry {
     pub source: SourceId,
     /// Signed minor units; never changes.
     pub delta: i64,
-    /// ISO 4217 code.
-    pub unit: Currency,
+    /// Their unit.
+    pub unit: Unit,
     /// Why.
     pub cause: Cause,
+    /// Who did it by hand, if somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Note>,
     /// When the payment was made (business time).
     pub occurred_at: DateTime<Utc>,
     /// When the engine wrote it.
@@ -154,12 +254,14 @@ pub struct Context {
     pub program: ProgramId,
     /// The terms that were applied.
     pub terms_version: u32,
-    /// The source.
-    pub source: SourceId,
     /// Whose payment it was.
     pub referee: ExternalId,
+    /// Cause of lines that open.
+    pub opens: Cause,
     /// Cause of lines that take back.
     pub takes_back: Cause,
+    /// Who did it by hand, if somebody did.
+    pub note: Option<Note>,
     /// When the payment was made.
     pub occurred_at: DateTime<Utc>,
     /// Now.
@@ -194,34 +296,40 @@ pub fn post(
     let Some((posted, current)) = delta.posted.as_ref().zip(current) else {
         return Ok(open(delta, 0, context));
     };
-    let undelivered = current.state == RewardState::Reversed && current.fulfilled_at.is_none();
+    let closed =
+        matches!(current.state, RewardState::Reversed | RewardState::Rejected | RewardState::Expired);
+    let undelivered = closed && current.fulfilled_at.is_none();
     if undelivered && delta.amount.amount > 0 {
-        return Ok(open(delta, posted.generation.saturating_add(1), context));
+        let (posting, again) = open(delta, posted.generation.saturating_add(1), context);
+        return Ok((posting, Posted { taken: posted.taken, hands: posted.hands.clone(), ..again }));
     }
     correct(delta, posted, current, context)
 }
 
 fn open(delta: &Delta, generation: u32, context: &Context) -> (Posting, Posted) {
     let (rule, recipient) = (&delta.rule, &delta.recipient);
-    let id = RewardId::of(recipient, context.recorded_at, &context.source, rule, generation);
+    let id = RewardId::of(recipient, context.recorded_at, &delta.source, rule, delta.amount.unit, generation);
     let reward = Reward {
         reward: id.clone(),
         participant: recipient.clone(),
         program: context.program.clone(),
         rule: rule.clone(),
         terms_version: context.terms_version,
-        source: context.source.clone(),
+        source: delta.source.clone(),
         referee: context.referee.clone(),
         delta: delta.amount.amount,
-        unit: delta.amount.currency,
-        cause: if generation == 0 { Cause::Earned } else { Cause::Restored },
+        unit: delta.amount.unit,
+        promise: delta.promise.clone(),
+        note: context.note.clone(),
+        cause: if generation == 0 { context.opens } else { Cause::Restored },
         occurred_at: context.occurred_at,
         recorded_at: context.recorded_at,
         net: delta.amount.amount,
+        lines: 1,
         payable: delta.amount.amount,
         available: 0,
         settled: false,
-        state: RewardState::Approved,
+        state: delta.promise.first_state(context.recorded_at),
         attempt: 0,
         lease_until: None,
         fulfilled_at: None,
@@ -231,10 +339,13 @@ fn open(delta: &Delta, generation: u32, context: &Context) -> (Posting, Posted) 
         recipient: recipient.clone(),
         program: context.program.clone(),
         amount: delta.amount.amount,
-        currency: delta.amount.currency,
+        unit: delta.amount.unit,
         reward: id,
         generation,
         entries: 1,
+        taken: 0,
+        closed: false,
+        hands: Vec::new(),
     };
     (Posting::Open(reward), posted)
 }
@@ -248,18 +359,19 @@ fn correct(
     let change = delta.amount.amount;
     let mut reward = current.clone();
     reward.net = current.net.checked_add(change).ok_or(MoneyError::Overflow)?;
+    reward.lines = current.lines.saturating_add(1);
     let delivered = match current.state {
         RewardState::Pending | RewardState::Held | RewardState::Approved => {
             reward.payable = reward.net;
             if reward.net == 0 {
-                (reward.state, reward.settled) = (RewardState::Reversed, true);
+                (reward.state, reward.settled) = (closed_by(context.takes_back), true);
             }
             false
         }
         RewardState::Fulfilling => true,
         RewardState::Fulfilled | RewardState::Reversed => {
             let stands = reward.net != 0;
-            reward.state = if stands { RewardState::Fulfilled } else { RewardState::Reversed };
+            reward.state = if stands { RewardState::Fulfilled } else { closed_by(context.takes_back) };
             true
         }
         RewardState::Rejected | RewardState::Expired | RewardState::Failed => false,
@@ -272,10 +384,11 @@ fn correct(
         program: current.program.clone(),
         rule: current.rule.clone(),
         terms_version: context.terms_version,
-        source: context.source.clone(),
+        source: current.source.clone(),
         delta: change,
         unit: current.unit,
         cause,
+        note: context.note.clone(),
         occurred_at: context.occurred_at,
         recorded_at: context.recorded_at,
         available: if delivered { change } else { 0 },
@@ -287,6 +400,54 @@ fn correct(
         ..posted.clone()
     };
     Ok((Posting::Correct { entry, reward: Box::new(reward), was: current.state }, posted))
+}
+
+/// The state of a reward of which nothing is left.
+const fn closed_by(cause: Cause) -> RewardState {
+    match cause {
+        Cause::Rejected => RewardState::Rejected,
+        Cause::Expired => RewardState::Expired,
+        Cause::Earned
+        | Cause::Refund
+        | Cause::Dispute
+        | Cause::Void
+        | Cause::Restored
+        | Cause::Correction
+        | Cause::Cancelled
+        | Cause::SourceReversed
+        | Cause::Granted
+        | Cause::TakenBack => RewardState::Reversed,
+    }
+}
+
+/// Takes back up to `amount` of what stands of a reward, by hand or by time; what is taken so is not given again by
+/// later events of its source. `None` when nothing of it stands, or when it is just being delivered: then the caller
+/// comes back after the lease.
+///
+/// # Errors
+/// [`MoneyError::Overflow`].
+pub fn take_back(
+    posted: &Posted,
+    current: &Reward,
+    amount: Option<i64>,
+    context: &Context,
+) -> Result<Option<(Posting, Posted)>, MoneyError> {
+    let taken = amount.unwrap_or(current.net).min(current.net);
+    if taken <= 0 || current.state == RewardState::Fulfilling {
+        return Ok(None);
+    }
+    let delta = Delta {
+        source: current.source.clone(),
+        rule: current.rule.clone(),
+        recipient: current.participant.clone(),
+        amount: Money::new(taken.checked_neg().ok_or(MoneyError::Overflow)?, current.unit),
+        posted: Some(posted.clone()),
+        promise: current.promise.clone(),
+    };
+    let (posting, after) = correct(&delta, posted, current, context)?;
+    let closed = matches!(context.takes_back, Cause::Rejected | Cause::Expired) || taken == current.net;
+    let taken = after.taken.checked_add(taken).ok_or(MoneyError::Overflow)?;
+    Ok(Some((posting, Posted { taken, closed, ..after })))
 }
 
 /// What a participant has in one unit.
@@ -304,7 +465,7 @@ pub struct Figures {
 }
 
 /// Figures by unit.
-pub type Balances = BTreeMap<Currency, Figures>;
+pub type Balances = BTreeMap<Unit, Figures>;
 
 /// A line of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -347,6 +508,10 @@ pub fn add_line(balances: &mut Balances, line: &Line) -> Result<(), MoneyError> 
         }
         Line::Entry(entry) => (entry.unit, entry.delta, entry.available, 0),
     };
+    // An action has no value: it is in the ledger as having happened, and in no balance.
+    if RewardKind::ACTIONS.into_iter().any(|kind| kind.piece() == unit) {
+        return Ok(());
+    }
     let figures = balances.entry(unit).or_default();
     let add = |a: i64, b: i64| a.checked_add(b).ok_or(MoneyError::Overflow);
     figures.available = add(figures.available, available)?;

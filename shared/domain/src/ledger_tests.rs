@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::id::OrganizationId;
-use crate::money::Money;
+use crate::money::Currency;
 
 fn at(seconds: i64) -> DateTime<Utc> {
     Utc.timestamp_opt(1_767_225_600 + seconds, 0).unwrap()
@@ -33,17 +33,20 @@ impl Account {
         let program = ProgramId::derive(&["p"]);
         let external_id = ExternalId::parse("anna").unwrap();
         let delta = Delta {
+            source: SourceId::parse("invoice/stripe/in_1").unwrap(),
             rule: RuleId::parse("commission").unwrap(),
             recipient: ParticipantId::of(&OrganizationId::derive(&["o"]), &program, &external_id),
             amount: Money::new(target - before, usd()),
             posted: self.posted.clone(),
+            promise: Promise::default(),
         };
         let context = Context {
             program,
             terms_version: 1,
-            source: SourceId::parse("invoice/stripe/in_1").unwrap(),
             referee: ExternalId::parse("ben").unwrap(),
+            opens: Cause::Earned,
             takes_back: Cause::Refund,
+            note: None,
             occurred_at: at(0),
             recorded_at: at(self.clock),
         };
@@ -85,7 +88,7 @@ impl Account {
         for entry in &self.entries {
             add_line(&mut balances, &Line::Entry(Box::new(entry.clone()))).unwrap();
         }
-        balances.get(&usd()).copied().unwrap_or_default()
+        balances.get(&Unit::Currency(usd())).copied().unwrap_or_default()
     }
 }
 

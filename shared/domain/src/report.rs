@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 
 use crate::id::ProgramId;
 use crate::ledger::Cause;
-use crate::money::{Currency, MoneyError};
+use crate::money::{MoneyError, Unit};
+use crate::terms::RewardKind;
 
 /// A line of the day index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,8 +26,8 @@ pub enum DayLine {
         program: ProgramId,
         /// Minor units.
         delta: i64,
-        /// Their currency.
-        unit: Currency,
+        /// Their unit.
+        unit: Unit,
         /// Why.
         cause: Cause,
     },
@@ -36,14 +37,14 @@ pub enum DayLine {
         program: ProgramId,
         /// Signed minor units.
         delta: i64,
-        /// Their currency.
-        unit: Currency,
+        /// Their unit.
+        unit: Unit,
         /// Why.
         cause: Cause,
     },
 }
 
-/// Sums of one currency.
+/// Sums of one unit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DayAmounts {
     /// Earned that day, in minor units.
@@ -65,9 +66,9 @@ pub struct DayFigures {
     pub rewards: u64,
     /// Corrections.
     pub corrections: u64,
-    /// Sums by ISO 4217 code.
+    /// Sums by unit: an ISO 4217 code, or a name such as `points`. Messages, tasks and webhooks have no value and no sum.
     #[schema(value_type = std::collections::HashMap<String, DayAmounts>)]
-    pub amounts: BTreeMap<Currency, DayAmounts>,
+    pub amounts: BTreeMap<Unit, DayAmounts>,
 }
 
 /// One organization's day.
@@ -112,6 +113,9 @@ fn add_to(figures: &mut DayFigures, line: &DayLine) -> Result<(), MoneyError> {
         DayLine::Entry { delta, unit, cause, .. } => (&mut figures.corrections, *delta, *unit, *cause),
     };
     *count = count.saturating_add(1);
+    if RewardKind::ACTIONS.into_iter().any(|kind| kind.piece() == unit) {
+        return Ok(());
+    }
     let amounts = figures.amounts.entry(unit).or_default();
     let add = |sum: &mut i64, amount: i64| {
         *sum = sum.checked_add(amount).ok_or(MoneyError::Overflow)?;
@@ -132,14 +136,14 @@ mod tests {
     use super::*;
 
     fn reward(program: &str, delta: i64, unit: &str, cause: Cause) -> DayLine {
-        let unit = Currency::parse(unit).unwrap();
+        let unit = Unit::parse(unit).unwrap();
         DayLine::Reward { program: ProgramId::derive(&[program]), delta, unit, cause }
     }
 
     #[test]
     fn a_day_is_the_fold_of_its_lines_in_any_order() {
         let program = ProgramId::derive(&["a"]);
-        let usd = Currency::parse("USD").unwrap();
+        let usd = Unit::parse("USD").unwrap();
         let entry = |delta, cause| DayLine::Entry { program: program.clone(), delta, unit: usd, cause };
         let lines = [
             DayLine::Referral { program: program.clone() },

@@ -13,16 +13,22 @@
 //! `refunded = max(per charge: max(sum of refunds not failed, cumulative - sum of failed), sum of refunds not failed)`:
 //! a charge's cumulative figure is evidence of refunds whose own events have not been seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::id::ProcessorRef;
-use crate::money::{Currency, Money};
+use crate::money::{Currency, Money, Unit};
 
 /// Most refunds and most disputes kept for one source; far above what a processor allows on one charge.
 pub const REVERSALS_MAX: usize = 200;
+
+/// Most labels kept for one source.
+pub const LABELS_MAX: usize = 64;
+/// Longest label, in bytes.
+pub const LABEL_BYTES_MAX: usize = 100;
 
 /// The payment of an invoice, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +46,7 @@ pub struct Payment {
 }
 
 /// How far a refund has come; the rank only rises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RefundStatus {
     /// Requested; counts as refunded.
@@ -64,7 +70,7 @@ pub struct Refund {
 }
 
 /// How a dispute stands; the rank only rises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DisputeStatus {
     /// The money is withheld.
@@ -83,6 +89,39 @@ pub struct Dispute {
     /// How it stands.
     pub status: DisputeStatus,
 }
+
+/// What a referred partner was paid, made and turned over. A later revision replaces an earlier one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PayoutFigures {
+    /// Which version of the record this is; the highest counts.
+    #[serde(default)]
+    pub revision: u32,
+    /// What the partner was paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payout: Option<i64>,
+    /// What the network made of the partner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profit: Option<i64>,
+    /// What the partner turned over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revenue: Option<i64>,
+}
+
+/// What stands of the reward that a second-level reward is taken of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earned {
+    /// The reward's lines so far; the highest count has the newest figure.
+    pub lines: u32,
+    /// Its opening entry.
+    pub gross: i64,
+    /// What stands of it.
+    pub net: i64,
+    /// Its unit.
+    pub unit: Unit,
+}
+
+/// What an event is about, by key: `plan`, `product`, `country`, `metadata.<key>`.
+pub type Labels = BTreeMap<String, BTreeSet<String>>;
 
 /// Everything that is known of one source; the join of all its events.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +144,15 @@ pub struct SourceState {
     /// Whether the invoice was voided.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub voided: bool,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: Labels,
+    /// The figures of a payout record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payout: Option<PayoutFigures>,
+    /// What stands of a reward.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earned: Option<Earned>,
 }
 
 /// An event that cannot belong to the source it names.
@@ -121,9 +169,24 @@ pub enum MergeError {
     /// More than [`REVERSALS_MAX`] refunds or disputes.
     #[error("an invoice can have at most {REVERSALS_MAX} refunds and as many disputes")]
     TooManyReversals,
+    /// More than [`LABELS_MAX`] labels.
+    #[error("an event can have at most {LABELS_MAX} plans, products, countries and metadata values")]
+    TooManyLabels,
 }
 
 impl SourceState {
+    /// Something that happened, with or without an amount: a sign-up, a qualifying event.
+    #[must_use]
+    pub fn happened(at: DateTime<Utc>, amount: Option<(i64, Currency)>) -> Self {
+        let payment = Payment {
+            amount: amount.map_or(0, |(amount, _)| amount),
+            total: None,
+            total_excluding_tax: None,
+            paid_at: at,
+        };
+        Self { currency: amount.map(|(_, currency)| currency), payment: Some(payment), ..Self::default() }
+    }
+
     /// A payment.
     #[must_use]
     pub fn paid(currency: Currency, payment: Payment) -> Self {
@@ -184,6 +247,17 @@ impl SourceState {
             known.status = known.status.max(dispute.status);
         }
         joined.voided |= event.voided;
+        for (key, values) in &event.labels {
+            joined.labels.entry(key.clone()).or_default().extend(values.iter().cloned());
+        }
+        if joined.labels.values().map(BTreeSet::len).sum::<usize>() > LABELS_MAX {
+            return Err(MergeError::TooManyLabels);
+        }
+        joined.payout = join_payout(self.payout.as_ref(), event.payout.as_ref());
+        joined.earned = match (self.earned, event.earned) {
+            (Some(a), Some(b)) if b.lines > a.lines => Some(b),
+            (known, told) => known.or(told),
+        };
         let fits = [joined.refunds.len(), joined.refunded_by_charge.len(), joined.disputes.len()]
             .iter()
             .all(|count| *count <= REVERSALS_MAX);
@@ -227,6 +301,14 @@ impl SourceState {
         payment.amount.saturating_sub(taken).max(0)
     }
 
+    /// Whether the event stands: what was paid has not gone back in full, and it was not cancelled. An event without an
+    /// amount stands until it is cancelled.
+    #[must_use]
+    pub fn stands(&self) -> bool {
+        let Some(payment) = self.payment.as_ref().filter(|_| !self.voided) else { return false };
+        payment.amount == 0 || self.standing_amount() > 0
+    }
+
     /// The payment as money, once it is known.
     #[must_use]
     pub fn paid_money(&self) -> Option<Money> {
@@ -237,6 +319,20 @@ impl SourceState {
 /// Sums figures that are each bounded by `money::AMOUNT_MAX` and at most a few hundred in number.
 fn total(amounts: impl Iterator<Item = i64>) -> i64 {
     amounts.fold(0, i64::saturating_add)
+}
+
+fn join_payout(known: Option<&PayoutFigures>, event: Option<&PayoutFigures>) -> Option<PayoutFigures> {
+    let (Some(a), Some(b)) = (known, event) else { return known.or(event).cloned() };
+    match a.revision.cmp(&b.revision) {
+        std::cmp::Ordering::Greater => Some(a.clone()),
+        std::cmp::Ordering::Less => Some(b.clone()),
+        std::cmp::Ordering::Equal => Some(PayoutFigures {
+            revision: a.revision,
+            payout: a.payout.max(b.payout),
+            profit: a.profit.max(b.profit),
+            revenue: a.revenue.max(b.revenue),
+        }),
+    }
 }
 
 fn join_payment(known: Option<&Payment>, event: Option<&Payment>) -> Option<Payment> {

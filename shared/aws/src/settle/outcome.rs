@@ -1,15 +1,15 @@
 //! The small functions between what was read and what is written.
 
-use domain::decision::{Judgement, Posted};
+use domain::decision::Posted;
 use domain::fact::{Fact, Payer};
-use domain::id::{RewardId, SourceId};
+use domain::id::{RewardId, SourceId, SourceKind};
 use domain::ledger::{Cause, Posting};
 use domain::money::Money;
 use domain::reason::Reason;
-use domain::source::{MergeError, SourceState};
+use domain::source::MergeError;
 
 use super::{SettleError, Settled};
-use crate::store::{SourceRow, Waiting};
+use crate::store::{SourceRow, Then, Waiting};
 
 /// The source as it is with the fact joined.
 pub(super) fn join(before: &SourceRow, fact: Option<&Fact>) -> Result<SourceRow, SettleError> {
@@ -18,7 +18,7 @@ pub(super) fn join(before: &SourceRow, fact: Option<&Fact>) -> Result<SourceRow,
         row.state = before.state.merge(&fact.state).map_err(|error| {
             let reason = match error {
                 MergeError::CurrencyMismatch { .. } => Reason::CurrencyMismatch,
-                MergeError::TooManyReversals => Reason::TooManyReversals,
+                MergeError::TooManyReversals | MergeError::TooManyLabels => Reason::TooManyReversals,
             };
             SettleError::Refused { reason, detail: error.to_string() }
         })?;
@@ -31,28 +31,39 @@ pub(super) fn join(before: &SourceRow, fact: Option<&Fact>) -> Result<SourceRow,
 }
 
 /// Whom the source waits for, when its payer is all that is missing.
-pub(super) fn waiting_for(judgement: &Judgement, payer: &Payer) -> Option<Waiting> {
-    if judgement.reason == Reason::AwaitingSignup {
+pub(super) fn waiting_for(reason: Reason, payer: &Payer) -> Option<Waiting> {
+    if reason == Reason::AwaitingSignup {
         payer.external_id.clone().map(Waiting::Referee)
-    } else if judgement.reason == Reason::PayerUnknown {
+    } else if reason == Reason::PayerUnknown {
         payer.customer.clone().map(Waiting::Customer)
     } else {
         None
     }
 }
 
+/// A reward of somebody who was not referred has no second level, and waits for nobody.
+pub(super) fn told_reason(source: &SourceId, reason: Reason) -> Reason {
+    let waits = matches!(reason, Reason::AwaitingSignup | Reason::PayerUnknown);
+    if source.kind == SourceKind::Reward && waits { Reason::NotReferred } else { reason }
+}
+
+/// The rewards whose second-level rewards are to be decided: those that changed, where the program pays for them. There
+/// is no third level.
+pub(super) fn cascades(postings: &[Posting], found: Option<&Then>) -> Vec<SourceId> {
+    let pays = found.is_some_and(|found| found.cascades);
+    let changed = postings.iter().filter(|_| pays).map(|posting| match posting {
+        Posting::Open(reward) => (&reward.source, &reward.reward),
+        Posting::Correct { entry, .. } => (&entry.source, &entry.reward),
+    });
+    changed
+        .filter(|(source, _)| source.kind != SourceKind::Reward)
+        .map(|(_, id)| SourceId::reward(id))
+        .collect()
+}
+
 /// What takes back: what the event says, or what the state shows when it was not an event.
-pub(super) fn takes_back(state: &SourceState, fact: Option<&Fact>) -> Cause {
-    let told = fact.map(|fact| &fact.state).unwrap_or(state);
-    if told.voided {
-        Cause::Void
-    } else if !told.disputes.is_empty() {
-        Cause::Dispute
-    } else if !told.refunds.is_empty() || !told.refunded_by_charge.is_empty() {
-        Cause::Refund
-    } else {
-        Cause::Correction
-    }
+pub(super) fn takes_back(row: &SourceRow, fact: Option<&Fact>) -> Cause {
+    Cause::taking_back(&row.source, fact.map_or(&row.state, |fact| &fact.state))
 }
 
 pub(super) fn replace(all: &mut Vec<Posted>, before: Option<&Posted>, after: Posted) {

@@ -7,6 +7,8 @@
 use chrono::{DateTime, Utc};
 use domain::code::ReferralCode;
 use domain::id::{ExternalId, OrganizationId, ParticipantId, ProgramId};
+use domain::program::Assignment;
+use domain::referral::CodeOwner;
 use serde::{Deserialize, Serialize};
 
 use super::Store;
@@ -28,6 +30,9 @@ pub struct ParticipantRow {
     pub name: Option<String>,
     /// The referral code.
     pub code: ReferralCode,
+    /// What its own terms were and will be, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assignments: Vec<Assignment>,
     /// When it was enrolled.
     pub created_at: DateTime<Utc>,
 }
@@ -43,9 +48,83 @@ pub struct CodeRow {
     pub external_id: ExternalId,
     /// The program.
     pub program: ProgramId,
+    /// What is particular about a code that a program owner made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promo: Option<Promo>,
+    /// How often a code with a limit was used.
+    #[serde(default)]
+    pub uses: u32,
+}
+
+/// A promo code: made by a program owner beside the code that the system issued.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promo {
+    /// From when it can be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<DateTime<Utc>>,
+    /// Until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<DateTime<Utc>>,
+    /// How often.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_uses: Option<u32>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+impl CodeRow {
+    /// The code as the rules know it.
+    #[must_use]
+    pub fn owner(&self) -> CodeOwner {
+        let promo = self.promo.as_ref();
+        CodeOwner {
+            participant: self.participant.clone(),
+            external_id: self.external_id.clone(),
+            program: self.program.clone(),
+            starts_at: promo.and_then(|promo| promo.starts_at),
+            ends_at: promo.and_then(|promo| promo.ends_at),
+            used_up: promo.and_then(|promo| promo.max_uses).is_some_and(|most| self.uses >= most),
+        }
+    }
 }
 
 impl Store {
+    /// Makes a promo code; answers the earlier row when the code is taken.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn commit_promo_code(
+        &self,
+        organization: &OrganizationId,
+        row: &CodeRow,
+    ) -> Result<Option<CodeRow>, StoreError> {
+        match self.put_new(to_item(&keys::code(organization, &row.code), row)?).await? {
+            Write::Done(_) => Ok(None),
+            Write::Refused(known) => from_item(known).map(Some),
+        }
+    }
+
+    /// A participant as it was at most [`crate::CACHE_SECONDS`] ago: enough to decide by, since changes of its terms take
+    /// effect later than that.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find_recent_participant(
+        &self,
+        organization: &OrganizationId,
+        id: &ParticipantId,
+    ) -> Result<Option<ParticipantRow>, StoreError> {
+        let (key, now) = (keys::participant(organization, id), self.clock.now());
+        if let Some(row) = self.participants.fresh(&key, now) {
+            return Ok(Some(row));
+        }
+        let row = self.find_participant(organization, id).await?;
+        if let Some(row) = &row {
+            self.participants.keep(key, row.clone(), now);
+        }
+        Ok(row)
+    }
+
     /// Enrols a participant; answers the row that stands, an earlier one if there is one, and whether it is new.
     ///
     /// # Errors
@@ -76,10 +155,15 @@ impl Store {
             participant: row.participant.clone(),
             external_id: row.external_id.clone(),
             program: row.program.clone(),
+            promo: None,
+            uses: 0,
         };
         let item = to_item(&keys::code(organization, &row.code), &code)?;
-        let free = Change::new("", "attribute_not_exists(pk) OR participant = :participant")
-            .value(":participant", text(row.participant.as_str()));
+        let free = Change::new(
+            "",
+            "attribute_not_exists(pk) OR (participant = :participant AND attribute_not_exists(promo))",
+        )
+        .value(":participant", text(row.participant.as_str()));
         Ok(matches!(self.put_if(item, &free).await?, Write::Done(_)))
     }
 

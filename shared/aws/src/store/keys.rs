@@ -13,8 +13,11 @@
 //! | reward: the opening line of its ledger | `<org>#<prt>` | `L#<time>#<tail>` |
 //! | correcting entry | `<org>#<prt>` | `L#<time>#<tail>.<number>` |
 //! | snapshot of the balances | `<org>#<prt>` | `L#<time>#~` |
+//! | what is counted of a participant | `<org>#<prt>` | `TALLY` |
 //! | code | `<org>#CODE#<code>` | `CODE` |
 //! | referee: the referral, or what waits for it | `<org>#REFEREE#<external id>` | `REFEREE` |
+//! | another referrer's share of the referral, a referral that was removed before | `<org>#REFEREE#<external id>` | `SHARE#<n>.<m>`, `FORMER#<n>` |
+//! | touch of a visitor | `<org>#VISITOR#<visitor>` | `T#<time>#<prt>` |
 //! | processor's customer: the referee, or what waits for it | `<org>#CUSTOMER#<processor>#<id>` | `CUSTOMER` |
 //! | source | `<org>#SOURCE#<source>` | `SOURCE` |
 //!
@@ -32,7 +35,7 @@ use domain::code::ReferralCode;
 use domain::fact::Customer;
 use domain::id::{
     ApiKeyId, EndpointId, ExternalId, OrganizationId, ParticipantId, Processor, ProcessorRef, ProgramId,
-    RewardId, SourceId, time_digits,
+    RewardId, SourceId, SourceKind, VisitorId, time_digits,
 };
 
 /// The table's TTL attribute; `template.yaml` names the same.
@@ -156,6 +159,42 @@ pub(crate) fn referee(organization: &OrganizationId, id: &ExternalId) -> Key {
     Key::new(format!("{organization}#REFEREE#{id}"), "REFEREE")
 }
 
+/// A further referrer's share of a referee's referral; `number` is the referral's.
+pub(crate) fn share(organization: &OrganizationId, id: &ExternalId, number: u32, place: usize) -> Key {
+    Key::new(format!("{organization}#REFEREE#{id}"), format!("SHARE#{number}.{place}"))
+}
+
+/// A referee's referral that was removed before the present one.
+pub(crate) fn former(organization: &OrganizationId, id: &ExternalId, number: u32) -> Key {
+    Key::new(format!("{organization}#REFEREE#{id}"), format!("FORMER#{number}"))
+}
+
+/// What is counted of a participant.
+pub(crate) fn tally(organization: &OrganizationId, id: &ParticipantId) -> Key {
+    Key::new(participant_partition(organization, id), TALLY)
+}
+
+const TALLY: &str = "TALLY";
+
+/// The partition of a visitor's touches.
+pub(crate) fn visitor_partition(organization: &OrganizationId, visitor: &VisitorId) -> String {
+    format!("{organization}#VISITOR#{visitor}")
+}
+
+/// A touch.
+pub(crate) fn touch(
+    organization: &OrganizationId,
+    visitor: &VisitorId,
+    id: &ParticipantId,
+    at: DateTime<Utc>,
+) -> Key {
+    let sk = format!("{TOUCHES}{}#{id}", time_digits(at));
+    Key::new(visitor_partition(organization, visitor), sk)
+}
+
+/// Sort key prefix of touches.
+pub(crate) const TOUCHES: &str = "T#";
+
 pub(crate) fn customer(organization: &OrganizationId, customer: &Customer) -> Key {
     Key::new(format!("{organization}#CUSTOMER#{}#{}", customer.processor, customer.reference), "CUSTOMER")
 }
@@ -213,6 +252,10 @@ pub enum DueTask {
     Customer(Customer),
     /// A payment's events are to be moved to its invoice.
     Payment(SourceId),
+    /// A reward's second-level rewards are to be decided (again).
+    Cascade(SourceId),
+    /// Rewards that waited for a participant's earnings are to be released.
+    Release(ParticipantId),
 }
 
 /// Reads a primary key of the due index back; `None` for a key of another form.
@@ -227,7 +270,15 @@ pub fn parse_due(key: &Key) -> Option<Due> {
             let processor = Processor::parse(processor).ok()?;
             DueTask::Customer(Customer { processor, reference: ProcessorRef::parse(reference).ok()? })
         }
-        "SOURCE" => DueTask::Payment(SourceId::parse(rest.strip_prefix("SOURCE#")?).ok()?),
+        "SOURCE" => {
+            let source = SourceId::parse(rest.strip_prefix("SOURCE#")?).ok()?;
+            if source.kind == SourceKind::Reward {
+                DueTask::Cascade(source)
+            } else {
+                DueTask::Payment(source)
+            }
+        }
+        TALLY => DueTask::Release(ParticipantId::parse(rest).ok()?),
         line => {
             let (time, tail) = line.strip_prefix(LEDGER)?.split_once('#')?;
             DueTask::Reward(RewardId::parse(&format!("rwd_{}{time}{tail}", rest.strip_prefix("prt_")?)).ok()?)

@@ -1,5 +1,6 @@
 use chrono::TimeZone as _;
 use domain::id::RuleId;
+use domain::money::Unit;
 
 use super::*;
 
@@ -19,7 +20,7 @@ fn due_rows_read_back_as_they_are_written() {
     let participant = ParticipantId::derive(&["a"]);
     let at = Utc.timestamp_millis_opt(1_767_225_600_123).unwrap();
     let rule = RuleId::parse("commission").unwrap();
-    let reward_id = RewardId::of(&participant, at, &source_id, &rule, 0);
+    let reward_id = RewardId::of(&participant, at, &source_id, &rule, Unit::parse("USD").unwrap(), 0);
     for (key, task) in [
         (referee(&organization, &external_id), DueTask::Referee(external_id)),
         (customer(&organization, &customer_), DueTask::Customer(customer_)),
@@ -43,7 +44,7 @@ fn the_ledger_sorts_by_time_with_snapshots_after_their_moment() {
     let at = |millis: i64| Utc.timestamp_millis_opt(1_767_225_600_000 + millis).unwrap();
     let source = SourceId::parse("invoice/stripe/in_1").unwrap();
     let rule = RuleId::parse("commission").unwrap();
-    let id = RewardId::of(&participant, at(0), &source, &rule, 0);
+    let id = RewardId::of(&participant, at(0), &source, &rule, Unit::parse("USD").unwrap(), 0);
     let keys = [
         reward(&organization, &id).sk,
         entry(&organization, &id, 1, at(0)).sk,

@@ -43,9 +43,31 @@ impl Store {
         cursor: Option<&str>,
         limit: i32,
     ) -> Result<Page<Line>, StoreError> {
+        self.list_lines_as(organization, participant, cursor, limit, false).await
+    }
+
+    /// The same by a strong read, for whoever acts on it.
+    pub(crate) async fn list_lines_now(
+        &self,
+        organization: &OrganizationId,
+        participant: &ParticipantId,
+        cursor: Option<&str>,
+        limit: i32,
+    ) -> Result<Page<Line>, StoreError> {
+        self.list_lines_as(organization, participant, cursor, limit, true).await
+    }
+
+    async fn list_lines_as(
+        &self,
+        organization: &OrganizationId,
+        participant: &ParticipantId,
+        cursor: Option<&str>,
+        limit: i32,
+        consistent: bool,
+    ) -> Result<Page<Line>, StoreError> {
         let pk = keys::participant_partition(organization, participant);
         let mut range = Range::new(&pk, keys::LEDGER, keys::LEDGER_END, limit);
-        range.newest_first = true;
+        (range.newest_first, range.consistent) = (true, consistent);
         let (items, next) = self.query(&range, after(cursor, &["sk"], ("pk", &pk))).await?;
         let lines = items.into_iter().filter(|item| !keys::is_snapshot(text_of(item, "sk")));
         let rows = lines.map(line).collect::<Result<_, _>>()?;
@@ -67,6 +89,17 @@ impl Store {
         if settled_prefix(lines, self.clock.now()).len() >= LINES_UNTIL_SNAPSHOT {
             self.write_snapshot(organization, participant).await?;
         }
+        Ok(balances)
+    }
+
+    /// What a participant has, by unit, by a strong read.
+    pub(crate) async fn fold_balances(
+        &self,
+        organization: &OrganizationId,
+        participant: &ParticipantId,
+    ) -> Result<Balances, StoreError> {
+        let (mut balances, lines) = self.lines_since_snapshot(organization, participant, true).await?;
+        add_all(&mut balances, &lines)?;
         Ok(balances)
     }
 

@@ -1,25 +1,38 @@
 //! Programs and terms.
 
 use domain::decision::ProgramThen;
-use domain::id::{OrganizationId, ProgramId};
-use domain::program::{Program, Terms};
+use domain::id::{OrganizationId, ParticipantId, ProgramId};
+use domain::program::{Assignment, Program};
 use domain::referral::Binding;
 use domain::source::SourceState;
+use domain::terms::Terms;
 use serde::{Deserialize, Serialize};
 
 use super::Store;
+use super::code::ParticipantRow;
 use super::error::{StoreError, Transaction};
-use super::item::{Change, Write, from_item, number, to_item};
+use super::item::{Change, Write, from_item, number, to_attribute, to_item};
 use super::keys;
 use super::organization::absent;
 use super::page::{Page, Range, after, write_cursor};
+
+/// A program as it was when an event happened, and what the shell has to know of it besides.
+#[derive(Debug, Clone)]
+pub struct Then {
+    /// What the rules ask for.
+    pub then: ProgramThen,
+    /// Whether rewards were earned in it before it began to count.
+    pub has_past: bool,
+    /// Whether it pays for what referred participants earn.
+    pub cascades: bool,
+}
 
 /// A program as it is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ProgramRow {
     /// The program.
     pub program: Program,
-    /// Its newest terms.
+    /// The newest terms of everybody.
     pub terms: Terms,
     /// Counts the changes.
     pub revision: u64,
@@ -62,19 +75,19 @@ impl Store {
         &self,
         organization: &OrganizationId,
         row: &ProgramRow,
-        new_terms: bool,
+        new_terms: Option<&Terms>,
     ) -> Result<bool, StoreError> {
         let place = keys::program(organization, &row.program.id);
         let unchanged =
             Change::new("", "revision = :before").value(":before", number(row.revision.saturating_sub(1)));
         self.programs.forget(&cache_key(organization, &row.program.id));
-        if !new_terms {
+        let Some(terms) = new_terms else {
             return Ok(matches!(self.put_if(to_item(&place, row)?, &unchanged).await?, Write::Done(_)));
-        }
-        let terms = keys::terms(organization, &row.program.id, row.terms.version);
+        };
+        let terms_place = keys::terms(organization, &row.program.id, terms.version);
         let actions = vec![
             self.put_action(to_item(&place, row)?, &unchanged)?,
-            self.put_action(to_item(&terms, &row.terms)?, &absent())?,
+            self.put_action(to_item(&terms_place, terms)?, &absent())?,
         ];
         Ok(matches!(self.transact(actions).await?, Transaction::Committed))
     }
@@ -137,7 +150,8 @@ impl Store {
         Ok(terms)
     }
 
-    /// The program of a bound payer as it was when the source was paid; `None` before either is known.
+    /// The program of a bound payer as it was when the event happened, with the terms that apply; `None` before either is
+    /// known, or when no referral held then.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -146,15 +160,85 @@ impl Store {
         organization: &OrganizationId,
         binding: &Binding,
         state: &SourceState,
-    ) -> Result<Option<ProgramThen>, StoreError> {
-        let (Binding::Bound(referral), Some(payment)) = (binding, &state.payment) else { return Ok(None) };
+    ) -> Result<Option<Then>, StoreError> {
+        let Some(payment) = &state.payment else { return Ok(None) };
+        let Ok(referral) = binding.referral_at(payment.paid_at) else { return Ok(None) };
+        let (now, at) = (self.clock.now(), payment.paid_at);
         let Some(row) = self.find_recent_program(organization, &referral.program).await? else {
             return Ok(None);
         };
-        let Some(version) = row.program.version_at(payment.paid_at) else { return Ok(None) };
-        let terms = self.get_terms(organization, &row, version).await?;
-        let status = row.program.status_at(payment.paid_at);
-        Ok(Some(ProgramThen { program: referral.program.clone(), status, terms }))
+        let assignments = self.assignments_of(organization, &row, &referral.referrer).await?;
+        let Some(applicable) = row.program.terms_for(&assignments, referral.bound_at(), at) else {
+            return Ok(None);
+        };
+        let terms = self.get_terms(organization, &row, applicable.version).await?;
+        let program = &row.program;
+        let then = ProgramThen {
+            program: referral.program.clone(),
+            status: program.status_at(at),
+            disabled: applicable.disabled,
+            counts: program.counts_at(now) || terms.draft.counts_by_recipient(),
+            terms,
+            referee: ParticipantId::of(organization, &referral.program, &referral.referee),
+        };
+        let has_past = program.counts_from.is_some_and(|from| from > program.created_at);
+        Ok(Some(Then { then, has_past, cascades: program.cascades }))
+    }
+
+    /// What a participant's own terms were and will be; read only in programs where any participant can have them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn assignments_of(
+        &self,
+        organization: &OrganizationId,
+        row: &ProgramRow,
+        participant: &ParticipantId,
+    ) -> Result<Vec<Assignment>, StoreError> {
+        if row.program.assigns_from.is_none_or(|from| from > self.clock.now()) {
+            return Ok(Vec::new());
+        }
+        let found = self.find_recent_participant(organization, participant).await?;
+        Ok(found.map_or_else(Vec::new, |row| row.assignments))
+    }
+
+    /// Writes a participant's changed assignments with the program that took them (and own terms, if any); `false` when
+    /// either changed in the meantime.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn commit_assignment(
+        &self,
+        organization: &OrganizationId,
+        row: &ProgramRow,
+        participant: &ParticipantRow,
+        own_terms: Option<&Terms>,
+    ) -> Result<bool, StoreError> {
+        let unchanged =
+            Change::new("", "revision = :before").value(":before", number(row.revision.saturating_sub(1)));
+        let place = keys::participant(organization, &participant.participant);
+        let before = participant.assignments.len().saturating_sub(1);
+        let change = Change::new(
+            "SET assignments = :assignments",
+            if before == 0 {
+                "attribute_exists(pk) AND (attribute_not_exists(assignments) OR size(assignments) = :count)"
+            } else {
+                "size(assignments) = :count"
+            },
+        )
+        .value(":assignments", to_attribute(&participant.assignments)?)
+        .value(":count", number(before));
+        let mut actions = vec![
+            self.put_action(to_item(&keys::program(organization, &row.program.id), row)?, &unchanged)?,
+            self.update_action(&place, &change)?,
+        ];
+        if let Some(terms) = own_terms {
+            let terms_place = keys::terms(organization, &row.program.id, terms.version);
+            actions.push(self.put_action(to_item(&terms_place, terms)?, &absent())?);
+        }
+        self.programs.forget(&cache_key(organization, &row.program.id));
+        self.participants.forget(&place);
+        Ok(matches!(self.transact(actions).await?, Transaction::Committed))
     }
 
     /// Programs of an organization, page by page.

@@ -4,38 +4,56 @@
 //! write, and leaves the row due until all of it has been decided again. A customer's row does the same for sources
 //! whose payer is only known to the processor.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use chrono::{DateTime, Utc};
+use domain::code::ReferralCode;
 use domain::fact::{Customer, Payer};
 use domain::id::{ExternalId, OrganizationId, ParticipantId, SourceId};
 use domain::referral::{Binding, Referral};
+use domain::tally::RefereeTally;
 use serde::{Deserialize, Serialize};
 
 use super::Store;
-use super::error::StoreError;
-use super::item::{Change, Item, Write, from_item, key_of, text, to_attribute};
+use super::error::{StoreError, Transaction};
+use super::item::{Change, Item, Write, from_item, index_in, key_of, number, text, to_attribute, to_item};
 use super::keys::{self, Key};
+use super::organization::absent;
 use super::page::{Page, Range, after, write_cursor};
+use super::tally::TallyRow;
 
 /// Most sources that can wait for one referee or customer.
 pub(crate) const WAITING_MAX: usize = 200;
 
 /// A referee's row.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RefereeRow {
     /// How the referee is bound, once it has signed up.
     #[serde(default)]
     binding: Option<StoredBinding>,
+    /// Referrals that were removed before the present one.
+    #[serde(default)]
+    former: Vec<Referral>,
+    /// Counts the changes of the binding.
+    #[serde(default)]
+    revision: u64,
     /// Sources to be decided again.
     #[serde(default)]
     pub waiting: Vec<SourceId>,
+    /// What is counted of the referee, by the number of the referral.
+    #[serde(default)]
+    tallies: BTreeMap<String, RefereeTally>,
+    /// Counts the writes of it.
+    #[serde(default)]
+    tally_version: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum StoredBinding {
     Organic { signed_up_at: DateTime<Utc> },
-    Bound(Referral),
+    Bound(Box<Referral>),
 }
 
 /// A customer's row.
@@ -56,7 +74,7 @@ pub enum Bind {
         waiting: Vec<SourceId>,
     },
     /// Bound before.
-    Known(RefereeRow),
+    Known(Box<RefereeRow>),
 }
 
 /// How a customer was tied to a referee.
@@ -78,9 +96,39 @@ impl RefereeRow {
         match &self.binding {
             None => Binding::Unknown,
             Some(StoredBinding::Organic { signed_up_at }) => Binding::Organic { signed_up_at: *signed_up_at },
-            Some(StoredBinding::Bound(referral)) => Binding::Bound(referral.clone()),
+            Some(StoredBinding::Bound(referral)) => {
+                Binding::Bound { referral: (**referral).clone(), former: self.former.clone() }
+            }
         }
     }
+
+    /// What is counted of the referee in one of its referrals.
+    #[must_use]
+    pub fn tally(&self, number: u32) -> RefereeTally {
+        self.tallies.get(&number.to_string()).cloned().unwrap_or_default()
+    }
+}
+
+/// What goes with a new binding.
+#[derive(Debug, Clone, Default)]
+pub struct Companions {
+    /// The sign-up is a source of its own, to be decided once the binding is written.
+    pub decides_signup: bool,
+    /// A code that can be used a limited number of times, and that number.
+    pub limited_code: Option<(ReferralCode, u32)>,
+    /// The referrer's counters with this referral counted, as they are to be.
+    pub tally: Option<TallyRow>,
+}
+
+/// How a new binding was taken.
+#[derive(Debug)]
+pub enum Bound {
+    /// Written, or found written.
+    Taken(Bind),
+    /// The code was used up in the meantime.
+    CodeUsedUp,
+    /// The counters were written in the meantime: read them again.
+    Lost,
 }
 
 impl Store {
@@ -94,34 +142,179 @@ impl Store {
         id: &ExternalId,
     ) -> Result<RefereeRow, StoreError> {
         let item = self.get(&keys::referee(organization, id), true).await?;
-        item.map_or(Ok(RefereeRow { binding: None, waiting: Vec::new() }), from_item)
+        item.map_or_else(|| Ok(RefereeRow::default()), from_item)
     }
 
-    /// Binds a referee who is not bound yet.
+    /// Binds a referee who is not bound yet, with what goes with it: one write when nothing does, one transaction else.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn commit_binding(
+    pub async fn commit_binding_with(
         &self,
         organization: &OrganizationId,
         id: &ExternalId,
         binding: &Binding,
+        companions: &Companions,
+        now: DateTime<Utc>,
+    ) -> Result<Bound, StoreError> {
+        let shares = binding.latest().map_or(0, |referral| referral.shares.len());
+        if companions.limited_code.is_none() && companions.tally.is_none() && shares == 0 {
+            let signup = companions.decides_signup.then(|| SourceId::signup(id));
+            return self
+                .commit_binding(organization, id, binding, signup.as_ref(), now)
+                .await
+                .map(Bound::Taken);
+        }
+        let key = keys::referee(organization, id);
+        let signup = companions.decides_signup.then(|| SourceId::signup(id));
+        let due = Some(keys::due(&key, now));
+        let change = binding_change(organization, &key, binding, now, due, signup.as_ref())?;
+        let mut actions = vec![self.update_action(&key, &change)?];
+        if let Some(referral) = binding.latest() {
+            for (place, share) in referral.shares.iter().enumerate().skip(1) {
+                let key = keys::share(organization, id, referral.number, place);
+                actions.push(self.put_action(
+                    referral_item(organization, &key, referral, &share.participant)?,
+                    &absent(),
+                )?);
+            }
+        }
+        let code_at = actions.len();
+        if let Some((code, most)) = &companions.limited_code {
+            let change = Change::new(
+                "ADD uses :one",
+                "attribute_exists(pk) AND (attribute_not_exists(uses) OR uses < :most)",
+            )
+            .value(":one", number(1))
+            .value(":most", number(most));
+            actions.push(self.update_action(&keys::code(organization, code), &change)?);
+        }
+        if let Some(tally) = &companions.tally {
+            actions.push(self.tally_action(organization, tally)?);
+        }
+        match self.transact(actions).await? {
+            Transaction::Committed => {
+                let row = self.get_referee(organization, id).await?;
+                if row.waiting.is_empty() {
+                    self.finish_referee(organization, id).await?;
+                }
+                Ok(Bound::Taken(Bind::New { waiting: row.waiting }))
+            }
+            Transaction::Refused { rows } => {
+                let known = self.get_referee(organization, id).await?;
+                if known.binding.is_some() {
+                    return Ok(Bound::Taken(Bind::Known(Box::new(known))));
+                }
+                let code = rows.get(code_at).and_then(Option::as_ref);
+                let used_up = companions.limited_code.as_ref().zip(code).is_some_and(|((_, most), row)| {
+                    let uses = row
+                        .get("uses")
+                        .and_then(|uses| uses.as_n().ok())
+                        .and_then(|uses| uses.parse::<u32>().ok());
+                    uses.is_some_and(|uses| uses >= *most)
+                });
+                Ok(if used_up { Bound::CodeUsedUp } else { Bound::Lost })
+            }
+        }
+    }
+
+    /// Replaces a binding by hand: a referral that was assigned or removed. `false` when it changed in the meantime.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn commit_rebinding(
+        &self,
+        organization: &OrganizationId,
+        id: &ExternalId,
+        before: &RefereeRow,
+        binding: &Binding,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let Binding::Bound { referral, former } = binding else {
+            return Err(StoreError::corrupt("a binding that binds nothing"));
+        };
+        let key = keys::referee(organization, id);
+        let is_new = before.binding().latest().is_none_or(|known| known.number != referral.number);
+        let mut attributes = vec![
+            ("binding", to_attribute(&StoredBinding::Bound(Box::new(referral.clone())))?),
+            ("former", to_attribute(former)?),
+            ("revision", number(before.revision.saturating_add(1))),
+        ];
+        if before.binding.is_none() {
+            // Sources may wait for it: the row is due until they have been decided.
+            let due = keys::due(&key, now);
+            attributes.extend([("due_pk", text(due.pk)), ("due_sk", text(due.sk))]);
+        }
+        if is_new {
+            attributes.extend(referral_attributes(organization, &key, referral, &referral.referrer, now));
+        }
+        let condition = match before.binding {
+            None => "attribute_not_exists(binding)",
+            Some(_) if before.revision == 0 => "attribute_not_exists(revision)",
+            Some(_) => "revision = :before",
+        };
+        let change = set_all(attributes, condition);
+        let change = if before.revision == 0 || before.binding.is_none() {
+            change
+        } else {
+            change.value(":before", number(before.revision))
+        };
+        let mut actions = vec![self.update_action(&key, &change)?];
+        if let Some(last) = former.last().filter(|_| is_new) {
+            let place = keys::former(organization, id, last.number);
+            actions.push(
+                self.put_action(referral_item(organization, &place, last, &last.referrer)?, &absent())?,
+            );
+        }
+        Ok(matches!(self.transact(actions).await?, Transaction::Committed))
+    }
+
+    /// The write of what is counted of a referee, under the version that was read.
+    pub(crate) fn referee_tally_action(
+        &self,
+        organization: &OrganizationId,
+        id: &ExternalId,
+        before: &RefereeRow,
+        number_of: u32,
+        tally: &RefereeTally,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let mut tallies = before.tallies.clone();
+        tallies.insert(number_of.to_string(), tally.clone());
+        let attributes = vec![
+            ("tallies", to_attribute(&tallies)?),
+            ("tally_version", number(before.tally_version.saturating_add(1))),
+        ];
+        let change = match before.tally_version {
+            0 => set_all(attributes, "attribute_exists(binding) AND attribute_not_exists(tally_version)"),
+            version => set_all(attributes, "tally_version = :before").value(":before", number(version)),
+        };
+        self.update_action(&keys::referee(organization, id), &change)
+    }
+
+    async fn commit_binding(
+        &self,
+        organization: &OrganizationId,
+        id: &ExternalId,
+        binding: &Binding,
+        signup: Option<&SourceId>,
         now: DateTime<Utc>,
     ) -> Result<Bind, StoreError> {
         let key = keys::referee(organization, id);
-        let quiet = binding_change(organization, &key, binding, now, None)?;
-        let refused = match self.update(&key, &quiet).await? {
-            Write::Done(_) => return Ok(Bind::New { waiting: Vec::new() }),
-            Write::Refused(item) => item,
-        };
-        let known: RefereeRow = from_item(refused)?;
-        if known.binding.is_some() {
-            return Ok(Bind::Known(known));
+        if signup.is_none() {
+            let quiet = binding_change(organization, &key, binding, now, None, None)?;
+            let refused = match self.update(&key, &quiet).await? {
+                Write::Done(_) => return Ok(Bind::New { waiting: Vec::new() }),
+                Write::Refused(item) => item,
+            };
+            let known: RefereeRow = from_item(refused)?;
+            if known.binding.is_some() {
+                return Ok(Bind::Known(Box::new(known)));
+            }
         }
-        let due = binding_change(organization, &key, binding, now, Some(keys::due(&key, now)))?;
+        let due = binding_change(organization, &key, binding, now, Some(keys::due(&key, now)), signup)?;
         match self.update(&key, &due).await? {
             Write::Done(item) => Ok(Bind::New { waiting: from_item::<RefereeRow>(item)?.waiting }),
-            Write::Refused(item) => from_item(item).map(Bind::Known),
+            Write::Refused(item) => from_item(item).map(|row| Bind::Known(Box::new(row))),
         }
     }
 
@@ -276,10 +469,30 @@ impl Store {
         Ok(Page { rows, next: next.map(|key| write_cursor(&key, NAMES)) })
     }
 
+    /// How many referrals a participant has made; an eventual read.
+    pub(crate) async fn count_referrals_of(
+        &self,
+        organization: &OrganizationId,
+        referrer: &ParticipantId,
+    ) -> Result<u32, StoreError> {
+        let pk = keys::participant_partition(organization, referrer);
+        let mut range = Range::new(&pk, "0", "~", 1000);
+        range.index = Some(keys::REFERRER_INDEX);
+        let (mut count, mut after) = (0_usize, None);
+        loop {
+            let (items, next) = self.query(&range, after).await?;
+            count = count.saturating_add(items.len());
+            after = next;
+            if after.is_none() {
+                return Ok(u32::try_from(count).unwrap_or(u32::MAX));
+            }
+        }
+    }
+
     /// Referrals by their rows' keys.
     pub(crate) async fn get_referrals(&self, places: &[Key]) -> Result<Vec<Referral>, StoreError> {
         let referral = |item: Item| match from_item::<RefereeRow>(item)?.binding() {
-            Binding::Bound(referral) => Ok(Some(referral)),
+            Binding::Bound { referral, .. } => Ok(Some(referral)),
             Binding::Unknown | Binding::Organic { .. } => Ok(None),
         };
         let items = self.get_all(places).await?;
@@ -294,15 +507,17 @@ impl Store {
 }
 
 /// The write that binds. With `due`, sources may be waiting and the row becomes due; without, there must be none.
+/// `signup` waits from now on itself.
 fn binding_change(
     organization: &OrganizationId,
     key: &Key,
     binding: &Binding,
     now: DateTime<Utc>,
     due: Option<Key>,
+    signup: Option<&SourceId>,
 ) -> Result<Change, StoreError> {
     let stored = match binding {
-        Binding::Bound(referral) => StoredBinding::Bound(referral.clone()),
+        Binding::Bound { referral, .. } => StoredBinding::Bound(Box::new(referral.clone())),
         Binding::Organic { signed_up_at } => StoredBinding::Organic { signed_up_at: *signed_up_at },
         Binding::Unknown => return Err(StoreError::corrupt("a binding that binds nothing")),
     };
@@ -311,22 +526,58 @@ fn binding_change(
         Some(_) => "attribute_not_exists(binding)",
     };
     let mut attributes: Vec<(&str, AttributeValue)> = vec![("binding", to_attribute(&stored)?)];
-    if let Binding::Bound(referral) = binding {
-        let day = keys::day(organization, key, now);
-        let referrer = keys::referrer(organization, &referral.referrer, &referral.referee, now);
-        attributes.extend([
-            ("kind", text("referral")),
-            ("program", text(referral.program.as_str())),
-            ("day_pk", text(day.pk)),
-            ("day_sk", text(day.sk)),
-            ("referrer_pk", text(referrer.pk)),
-            ("referrer_sk", text(referrer.sk)),
-        ]);
+    if let Some(referral) = binding.latest() {
+        attributes.extend(referral_attributes(organization, key, referral, &referral.referrer, now));
     }
     if let Some(due) = due {
         attributes.extend([("due_pk", text(due.pk)), ("due_sk", text(due.sk))]);
     }
-    Ok(set_all(attributes, condition))
+    let mut change = set_all(attributes, condition);
+    if let Some(signup) = signup {
+        change.expression.push_str(" ADD waiting :signup");
+        change = change.value(":signup", AttributeValue::Ss(vec![signup.to_string()]));
+    }
+    Ok(change)
+}
+
+/// What lists a referral: in its day, and with its referrer.
+fn referral_attributes(
+    organization: &OrganizationId,
+    key: &Key,
+    referral: &Referral,
+    referrer: &ParticipantId,
+    now: DateTime<Utc>,
+) -> Vec<(&'static str, AttributeValue)> {
+    let day = keys::day(organization, key, now);
+    let by_referrer = keys::referrer(organization, referrer, &referral.referee, now);
+    vec![
+        ("kind", text("referral")),
+        ("program", text(referral.program.as_str())),
+        ("day_pk", text(day.pk)),
+        ("day_sk", text(day.sk)),
+        ("referrer_pk", text(by_referrer.pk)),
+        ("referrer_sk", text(by_referrer.sk)),
+    ]
+}
+
+/// A row that lists a referral with one more referrer. It is in no day: its referral is counted once.
+fn referral_item(
+    organization: &OrganizationId,
+    key: &Key,
+    referral: &Referral,
+    referrer: &ParticipantId,
+) -> Result<Item, StoreError> {
+    let row = RefereeRow {
+        binding: Some(StoredBinding::Bound(Box::new(referral.clone()))),
+        ..RefereeRow::default()
+    };
+    let mut item = to_item(key, &row)?;
+    // An empty set cannot be stored, and this row waits for nothing.
+    item.retain(|name, _| ["pk", "sk", "binding"].contains(&name.as_str()));
+    let by_referrer = keys::referrer(organization, referrer, &referral.referee, referral.recorded_at);
+    index_in(&mut item, keys::REFERRER_INDEX, &by_referrer);
+    item.insert("kind".to_owned(), text("referral"));
+    Ok(item)
 }
 
 /// `SET` of every attribute given.

@@ -3,11 +3,11 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Duration, Utc};
 use domain::id::{OrganizationId, ParticipantId, RewardId};
-use domain::ledger::{Line, Reward, RewardState};
+use domain::ledger::{Line, Note, Promise, Reward, RewardState};
 
 use super::Store;
 use super::error::StoreError;
-use super::item::{Change, Item, Write, from_item, key_of, number, text_of, to_attribute};
+use super::item::{Change, Item, Write, from_item, key_of, number, text, text_of, to_attribute};
 use super::keys::{self, Key};
 use super::page::Page;
 use super::referee::set_all;
@@ -22,6 +22,8 @@ pub enum Claim {
     Claimed(Box<Reward>),
     /// Another worker holds it.
     Leased,
+    /// It waits for an approval, for a date or for more earnings.
+    Waiting(Box<Reward>),
     /// There is nothing to deliver (any more).
     Settled,
     /// There is no such reward.
@@ -49,13 +51,16 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Claim, StoreError> {
         let lease = now + Duration::seconds(LEASE_SECONDS);
+        // A reward whose hold is over is as good as approved.
         let change = Change::new(
             "SET #state = :fulfilling, lease_until = :lease, attempt = attempt + :one",
-            "#state = :approved OR (#state = :fulfilling AND lease_until < :now)",
+            "#state = :approved OR (#state = :fulfilling AND lease_until < :now) OR (#state = :held AND \
+             promise.held_until <= :now AND attribute_not_exists(promise.below_threshold))",
         )
         .name("#state", "state")
         .value(":fulfilling", to_attribute(&RewardState::Fulfilling)?)
         .value(":approved", to_attribute(&RewardState::Approved)?)
+        .value(":held", to_attribute(&RewardState::Held)?)
         .value(":lease", to_attribute(&lease)?)
         .value(":now", to_attribute(&now)?)
         .value(":one", number(1));
@@ -64,8 +69,16 @@ impl Store {
             Write::Refused(item) if item.is_empty() => Ok(Claim::Absent),
             Write::Refused(item) => {
                 let reward: Reward = from_item(item)?;
-                let leased = reward.state == RewardState::Fulfilling;
-                Ok(if leased { Claim::Leased } else { Claim::Settled })
+                Ok(match reward.state {
+                    RewardState::Fulfilling => Claim::Leased,
+                    RewardState::Pending | RewardState::Held => Claim::Waiting(Box::new(reward)),
+                    RewardState::Approved
+                    | RewardState::Fulfilled
+                    | RewardState::Rejected
+                    | RewardState::Reversed
+                    | RewardState::Expired
+                    | RewardState::Failed => Claim::Settled,
+                })
             }
         }
     }
@@ -109,6 +122,42 @@ impl Store {
                     net = found.net;
                 }
             }
+        }
+    }
+
+    /// Approves a reward that waits for it, and notes who did; answers the reward as it is then.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn approve_reward(
+        &self,
+        organization: &OrganizationId,
+        reward: &Reward,
+        note: &Note,
+        now: DateTime<Utc>,
+    ) -> Result<Reward, StoreError> {
+        let key = keys::reward(organization, &reward.reward);
+        let promise = Promise { needs_approval: false, ..reward.promise.clone() };
+        let state = promise.approved_state(now);
+        let mut attributes = vec![
+            ("promise", to_attribute(&promise)?),
+            ("state", to_attribute(&state)?),
+            ("note", to_attribute(note)?),
+        ];
+        let due = if state == RewardState::Approved {
+            Some(now)
+        } else if promise.below_threshold {
+            promise.expires_at
+        } else {
+            promise.held_until
+        };
+        if let Some(due) = due.map(|due| keys::due(&key, due)) {
+            attributes.extend([("due_pk", text(due.pk)), ("due_sk", text(due.sk))]);
+        }
+        let change = set_all(attributes, "#state = :pending");
+        let change = change.value(":pending", to_attribute(&RewardState::Pending)?);
+        match self.update(&key, &change).await? {
+            Write::Done(item) | Write::Refused(item) => from_item(item),
         }
     }
 

@@ -4,10 +4,12 @@ use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use chrono::{DateTime, Utc};
 use domain::decision::Posted;
 use domain::fact::{Customer, Payer};
-use domain::id::{ExternalId, OrganizationId, ProgramId, SourceId};
-use domain::ledger::{Entry, Posting, Reward, RewardState};
+use domain::id::{ExternalId, Label, OrganizationId, ParticipantId, ProgramId, SourceId};
+use domain::ledger::{Entry, Note, Posting, Reward, RewardState};
+use domain::money::Money;
 use domain::reason::Reason;
 use domain::source::SourceState;
+use domain::tally::{Memory, RefereeTally};
 use serde::{Deserialize, Serialize};
 
 use super::Store;
@@ -15,7 +17,8 @@ use super::error::{StoreError, Transaction};
 use super::item::{Change, Item, Write, from_item, index_in, number, text, to_attribute, to_item};
 use super::keys;
 use super::organization::absent;
-use super::referee::{WAITING_MAX, set_all};
+use super::referee::{RefereeRow, WAITING_MAX, set_all};
+use super::tally::TallyRow;
 
 /// What a source waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +28,45 @@ pub enum Waiting {
     Referee(ExternalId),
     /// The referee behind a processor's customer.
     Customer(Customer),
+}
+
+/// A reward given by hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// To whom.
+    pub participant: ParticipantId,
+    /// How much.
+    pub amount: Money,
+    /// By whom, and why.
+    pub note: Note,
+    /// SHA-256 of the request.
+    pub request_hash: String,
+}
+
+/// Everything that one decision writes.
+#[derive(Debug, Clone, Default)]
+pub struct Commit<'a> {
+    /// Lines of the ledger.
+    pub postings: &'a [Posting],
+    /// Counters of recipients, as they are to be, under the versions that were read.
+    pub tallies: &'a [TallyRow],
+    /// The counters of the referee, as they are to be.
+    pub referee: Option<RefereeCount<'a>>,
+    /// Rewards whose second-level rewards are to be decided.
+    pub cascades: &'a [SourceId],
+}
+
+/// What is counted of a referee, and the row as it was read.
+#[derive(Debug, Clone, Copy)]
+pub struct RefereeCount<'a> {
+    /// Whose.
+    pub referee: &'a ExternalId,
+    /// The row that was read.
+    pub before: &'a RefereeRow,
+    /// Which referral.
+    pub number: u32,
+    /// The counters.
+    pub tally: &'a RefereeTally,
 }
 
 /// A source as it is stored.
@@ -55,9 +97,18 @@ pub struct SourceRow {
     /// The terms that were applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terms_version: Option<u32>,
+    /// The referee's variant of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<Label>,
     /// What was posted, by rule.
     #[serde(default)]
     pub posted: Vec<Posted>,
+    /// What was counted for it.
+    #[serde(default, skip_serializing_if = "Memory::is_empty")]
+    pub memory: Memory,
+    /// Who gave it by hand, if it is a reward given so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Grant>,
     /// When it was written first.
     pub created_at: DateTime<Utc>,
     /// When it was written last.
@@ -100,7 +151,10 @@ impl SourceRow {
             reason: None,
             program: None,
             terms_version: None,
+            variant: None,
             posted: Vec::new(),
+            memory: Memory::default(),
+            grant: None,
             created_at: now,
             updated_at: now,
         }
@@ -129,14 +183,40 @@ impl Store {
         &self,
         organization: &OrganizationId,
         row: &SourceRow,
-        postings: &[Posting],
+        commit: &Commit<'_>,
     ) -> Result<bool, StoreError> {
         let (item, condition) = self.source_item(organization, row)?;
-        if postings.is_empty() {
+        let mut actions = self.commit_actions(organization, commit, row.updated_at)?;
+        if actions.is_empty() {
             return Ok(matches!(self.put_if(item, &condition).await?, Write::Done(_)));
         }
-        let mut actions = vec![self.put_action(item, &condition)?];
-        for posting in postings {
+        actions.insert(0, self.put_action(item, &condition)?);
+        Ok(matches!(self.transact(actions).await?, Transaction::Committed))
+    }
+
+    /// Writes what goes with counters alone: a milestone's reward that is taken back by hand. `false` when another
+    /// writer came first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn commit_counted(
+        &self,
+        organization: &OrganizationId,
+        commit: &Commit<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let actions = self.commit_actions(organization, commit, now)?;
+        Ok(matches!(self.transact(actions).await?, Transaction::Committed))
+    }
+
+    fn commit_actions(
+        &self,
+        organization: &OrganizationId,
+        commit: &Commit<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let mut actions = Vec::new();
+        for posting in commit.postings {
             match posting {
                 Posting::Open(reward) => actions.push(self.open_action(organization, reward)?),
                 Posting::Correct { entry, reward, was } => {
@@ -145,7 +225,43 @@ impl Store {
                 }
             }
         }
-        Ok(matches!(self.transact(actions).await?, Transaction::Committed))
+        for tally in commit.tallies {
+            actions.push(self.tally_action(organization, tally)?);
+        }
+        if let Some(count) = &commit.referee {
+            let RefereeCount { referee, before, number, tally } = *count;
+            actions.push(self.referee_tally_action(organization, referee, before, number, tally)?);
+        }
+        for source in commit.cascades {
+            actions.push(self.cascade_action(organization, source, now)?);
+        }
+        Ok(actions)
+    }
+
+    /// Marks a reward's second-level rewards as to be decided. Its version goes up, so that a decision on its way, which
+    /// has not seen the reward's newest line, is made again.
+    fn cascade_action(
+        &self,
+        organization: &OrganizationId,
+        source: &SourceId,
+        now: DateTime<Utc>,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let key = keys::source(organization, source);
+        let due = keys::due(&key, now);
+        let change = Change::new(
+            "SET due_pk = :due_pk, due_sk = :due_sk, #source = :source, version = if_not_exists(version, :zero) + :one, \
+             posted = if_not_exists(posted, :none), created_at = if_not_exists(created_at, :now), updated_at = :now",
+            "",
+        )
+        .name("#source", "source")
+        .value(":due_pk", text(due.pk))
+        .value(":due_sk", text(due.sk))
+        .value(":source", text(source.to_string()))
+        .value(":zero", number(0))
+        .value(":one", number(1))
+        .value(":none", AttributeValue::L(Vec::new()))
+        .value(":now", to_attribute(&now)?);
+        self.update_action(&key, &change)
     }
 
     /// Writes a source that waits, and puts it on the list of whom it waits for. That row must not have been bound in
@@ -255,6 +371,19 @@ impl Store {
         self.update(&keys::source(organization, payment), &change).await.map(|_| ())
     }
 
+    /// Nothing has to be decided (any more) of a reward's second level.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn finish_cascade(
+        &self,
+        organization: &OrganizationId,
+        source: &SourceId,
+    ) -> Result<(), StoreError> {
+        let change = Change::new("REMOVE due_pk, due_sk", "attribute_exists(pk)");
+        self.update(&keys::source(organization, source), &change).await.map(|_| ())
+    }
+
     /// The item of a row, one version up, and the condition that nobody else has written it.
     fn source_item(
         &self,
@@ -270,7 +399,7 @@ impl Store {
         Ok((item, condition))
     }
 
-    /// A new reward, due and in its day.
+    /// A new reward, in its day, and due when something is to be done about it.
     fn open_action(
         &self,
         organization: &OrganizationId,
@@ -279,7 +408,9 @@ impl Store {
         let key = keys::reward(organization, &reward.reward);
         let mut item = to_item(&key, reward)?;
         item.insert("kind".to_owned(), text("reward"));
-        index_in(&mut item, keys::DUE_INDEX, &keys::due(&key, reward.recorded_at));
+        if let Some(at) = due_at(reward) {
+            index_in(&mut item, keys::DUE_INDEX, &keys::due(&key, at));
+        }
         index_in(&mut item, keys::DAY_INDEX, &keys::day(organization, &key, reward.recorded_at));
         self.put_action(item, &absent())
     }
@@ -306,6 +437,7 @@ impl Store {
         let mut change = set_all(
             vec![
                 ("net", number(reward.net)),
+                ("lines", number(reward.lines)),
                 ("payable", number(reward.payable)),
                 ("settled", AttributeValue::Bool(reward.settled)),
                 ("state", to_attribute(&reward.state)?),
@@ -317,6 +449,22 @@ impl Store {
             change.expression.push_str(" REMOVE due_pk, due_sk");
         }
         self.update_action(&keys::reward(organization, &reward.reward), &change)
+    }
+}
+
+/// When something is to be done about a new reward: its delivery, or its expiry while it waits for somebody.
+fn due_at(reward: &Reward) -> Option<DateTime<Utc>> {
+    let promise = &reward.promise;
+    match reward.state {
+        RewardState::Approved => Some(reward.recorded_at),
+        RewardState::Held if !promise.below_threshold => promise.held_until,
+        RewardState::Held | RewardState::Pending => promise.expires_at,
+        RewardState::Fulfilling
+        | RewardState::Fulfilled
+        | RewardState::Rejected
+        | RewardState::Reversed
+        | RewardState::Expired
+        | RewardState::Failed => None,
     }
 }
 

@@ -81,6 +81,25 @@ impl Document {
         time.map(Some).ok_or_else(|| refuse(pointer, "must be a time in whole seconds since 1970"))
     }
 
+    /// A text of at most so many bytes, and nothing where the document has something else: for what is only looked at.
+    pub(super) fn short_text(&self, pointer: &str, bytes_max: usize) -> Option<&str> {
+        let text = self.find(pointer)?.as_str()?;
+        (1..=bytes_max).contains(&text.len()).then_some(text)
+    }
+
+    /// The number of a list's members, at most so many; none where it is no list.
+    pub(super) fn length(&self, pointer: &str, max: usize) -> usize {
+        self.find(pointer).and_then(Value::as_array).map_or(0, |members| members.len().min(max))
+    }
+
+    /// The texts of an object by key, as far as they are that short; at most so many.
+    pub(super) fn short_texts(&self, pointer: &str, bytes_max: usize, max: usize) -> Vec<(&str, &str)> {
+        let fits = |text: &&str| (1..=bytes_max).contains(&text.len());
+        let Some(object) = self.find(pointer).and_then(Value::as_object) else { return Vec::new() };
+        let texts = object.iter().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
+        texts.filter(|(key, value)| fits(key) && fits(value)).take(max).collect()
+    }
+
     /// The pointers of a list's members; none when the list is absent.
     pub(super) fn members(&self, pointer: &str, max: usize) -> Result<Option<Vec<String>>, EventError> {
         let Some(value) = self.find(pointer) else {

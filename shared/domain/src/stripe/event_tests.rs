@@ -1,5 +1,7 @@
 //! The sample events, and the helpers of the other tests of events.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
@@ -7,7 +9,7 @@ use super::*;
 use crate::fact::Payer;
 use crate::id::ExternalId;
 use crate::money::Currency;
-use crate::source::Payment;
+use crate::source::{Labels, Payment};
 
 macro_rules! sample {
     ($path:literal) => {
@@ -97,6 +99,14 @@ pub(super) fn sample_payment() -> Payment {
     }
 }
 
+fn sample_labels() -> Labels {
+    let one = |text: &str| BTreeSet::from([text.to_owned()]);
+    Labels::from([
+        ("plan".to_owned(), one("price_1QsamplePlan000000000000")),
+        ("product".to_owned(), one("prod_QsamplePlan01")),
+    ])
+}
+
 fn sample_refund(charge: &str, status: RefundStatus) -> Refund {
     Refund { amount: 5_500, status, charge: Some(id(charge)) }
 }
@@ -116,7 +126,7 @@ fn an_invoice_before_basil_names_its_payment_and_its_charge() {
     let expected = Fact {
         source: source("invoice/stripe/in_1QsampleOldInvoice000000"),
         payer: payer(Some("account-1042")),
-        state: SourceState::paid(usd(), sample_payment()),
+        state: SourceState { labels: sample_labels(), ..SourceState::paid(usd(), sample_payment()) },
         payments: vec![
             source("payment/stripe/pi_1QsampleOldIntent0000000"),
             source("payment/stripe/ch_1QsampleOldCharge0000000"),
@@ -132,7 +142,7 @@ fn an_invoice_since_basil_leaves_its_payment_to_another_event() {
     let expected = Fact {
         source: invoice.clone(),
         payer: payer(Some("account-1042")),
-        state: SourceState::paid(usd(), sample_payment()),
+        state: SourceState { labels: sample_labels(), ..SourceState::paid(usd(), sample_payment()) },
         payments: vec![],
     };
     assert_eq!(fact(NEW_PAID), expected);

@@ -3,7 +3,7 @@
 use crate::fact::{Fact, Payer};
 use crate::id::{ExternalId, SourceId};
 use crate::money::AMOUNT_MAX;
-use crate::source::{Payment, SourceState};
+use crate::source::{LABEL_BYTES_MAX, Labels, Payment, SourceState};
 
 use super::document::{Document, refuse, require};
 use super::event::{EventError, customer, payments_of};
@@ -13,6 +13,10 @@ use super::{EXTERNAL_ID_KEY, processor};
 pub(super) const PAYMENTS_MAX: usize = 50;
 /// Most tax rates of one invoice; Stripe allows far fewer.
 const TAXES_MAX: usize = 1000;
+/// Most lines of an invoice that are looked at; Stripe puts ten into an event.
+const LINES_MAX: usize = 20;
+/// Most keys of metadata that are kept; Stripe allows fifty.
+const METADATA_MAX: usize = 20;
 
 pub(super) fn paid(event: &Document) -> Result<Fact, EventError> {
     let id = require("/data/object/id", event.reference("/data/object/id")?)?;
@@ -32,7 +36,7 @@ pub(super) fn paid(event: &Document) -> Result<Fact, EventError> {
     Ok(Fact {
         source: SourceId::invoice(processor(), id),
         payer: Payer { external_id: external_id(event)?, customer: customer(event)? },
-        state: SourceState::paid(currency, payment),
+        state: SourceState { labels: labels(event), ..SourceState::paid(currency, payment) },
         payments: payments(event)?,
     })
 }
@@ -75,6 +79,34 @@ fn tax_sum(event: &Document, list: &str) -> Result<Option<i64>, EventError> {
         sum = sum.saturating_add(require(&pointer, event.signed(&pointer)?)?);
     }
     Ok(Some(sum))
+}
+
+/// What an invoice is about: plans and products of its lines (in their places before and since basil), the customer's
+/// country, and metadata. Only looked at: what is too long or of another form is left out, and refuses nothing.
+fn labels(event: &Document) -> Labels {
+    let mut labels = Labels::new();
+    let mut put = |key: &str, value: Option<&str>| {
+        if let Some(value) = value {
+            labels.entry(key.to_owned()).or_default().insert(value.to_owned());
+        }
+    };
+    let text = |pointer: String| event.short_text(&pointer, LABEL_BYTES_MAX);
+    for line in 0..event.length("/data/object/lines/data", LINES_MAX) {
+        let line = format!("/data/object/lines/data/{line}");
+        put(
+            "plan",
+            text(format!("{line}/price/id")).or_else(|| text(format!("{line}/pricing/price_details/price"))),
+        );
+        let product = text(format!("{line}/price/product"));
+        put("product", product.or_else(|| text(format!("{line}/pricing/price_details/product"))));
+    }
+    put("country", text("/data/object/customer_address/country".to_owned()));
+    for (key, value) in event.short_texts("/data/object/metadata", LABEL_BYTES_MAX, METADATA_MAX) {
+        if key != EXTERNAL_ID_KEY {
+            put(&format!("metadata.{key}"), Some(value));
+        }
+    }
+    labels
 }
 
 /// The payer's id in the metadata of the invoice, or of its subscription in the old or the new place.

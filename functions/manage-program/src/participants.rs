@@ -1,0 +1,103 @@
+//! What an administrator sets for one participant: its group, its own terms, and whether it takes part at all.
+
+use aws::http::{Caller, Json, ParticipantView, Path, PathId, Problem, ProblemBody};
+use aws::store::{ProgramRow, StoreError};
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use domain::id::{Label, OrganizationId, ParticipantId};
+use domain::program::Assignment;
+use domain::terms::{Terms, TermsDraft};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::Deps;
+use crate::terms::{ATTEMPTS_MAX, check_labels, check_terms, refused};
+
+/// A change of a participant: what is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ParticipantChange {
+    /// The group whose terms apply, which must have terms; null for everybody's.
+    #[serde(default, deserialize_with = "crate::nullable")]
+    #[schema(value_type = Option<String>, example = "gold")]
+    group: Option<Option<Label>>,
+    /// Whether participation is switched off: referrals still bind, nothing is earned.
+    disabled: Option<bool>,
+    /// The participant's own terms, which beat the group's and everybody's; null for none.
+    #[serde(default, deserialize_with = "crate::nullable")]
+    #[schema(value_type = Option<TermsDraft>)]
+    terms: Option<Option<TermsDraft>>,
+}
+
+/// Change a participant's terms
+///
+/// Its group, its own terms, or whether it takes part. In effect a minute after it is accepted; a participant can be
+/// changed 50 times. Whether referrals that exist already follow is said by the program's `terms_policy` at the time of
+/// the change; a participant that is switched off earns nothing by any. Idempotent: what is so already is no change.
+#[utoipa::path(patch, path = "/v1/participants/{id}", operation_id = "change_participant", tag = "participants",
+    params(("id" = String, Path, description = "The participant's id (prt_...)")),
+    request_body = ParticipantChange,
+    responses((status = 200, body = ParticipantView),
+              (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
+               description = "Among others 409 too_many_assignments, program_transition once the program has ended")))]
+pub(crate) async fn change(
+    State(deps): State<Deps>,
+    caller: Caller,
+    Path(id): Path<String>,
+    request: Json<ParticipantChange>,
+) -> Result<axum::Json<ParticipantView>, Problem> {
+    let (store, organization) = (&deps.edge.store, &caller.organization);
+    let id = ParticipantId::own(&id, "participant")?;
+    let change = request.value;
+    if let Some(Some(terms)) = &change.terms {
+        check_terms(terms)?;
+    }
+    for _ in 0..ATTEMPTS_MAX {
+        let now = deps.edge.now();
+        let participant = store.find_participant(organization, &id).await?;
+        let mut participant = participant.ok_or_else(|| Problem::not_found("participant"))?;
+        let row = store.find_program(organization, &participant.program).await?;
+        let mut row = row.ok_or_else(|| Problem::not_found("program"))?;
+        let before = participant.assignments.last().cloned().unwrap_or_default();
+        let (after, own_terms) = decide(&deps, organization, &mut row, &before, &change, now).await?;
+        if after == before {
+            return Ok(axum::Json(participant.into()));
+        }
+        row.program.assign(&mut participant.assignments, after, now).map_err(refused)?;
+        row.revision = row.revision.saturating_add(1);
+        if store.commit_assignment(organization, &row, &participant, own_terms.as_ref()).await? {
+            return Ok(axum::Json(participant.into()));
+        }
+    }
+    Err(StoreError::Contended { attempts: ATTEMPTS_MAX }.into())
+}
+
+/// What the participant's assignment comes to, with its own terms when they are new.
+async fn decide(
+    deps: &Deps,
+    organization: &OrganizationId,
+    row: &mut ProgramRow,
+    before: &Assignment,
+    change: &ParticipantChange,
+    now: DateTime<Utc>,
+) -> Result<(Assignment, Option<Terms>), Problem> {
+    let mut after = before.clone();
+    after.disabled = change.disabled.unwrap_or(before.disabled);
+    if let Some(group) = &change.group {
+        let known = |group: &Label| row.program.groups().iter().any(|(known, _)| known == group);
+        if group.as_ref().is_some_and(|group| !known(group)) {
+            return Err(Problem::field("/group", "has no terms in this program; give it terms first"));
+        }
+        after.group.clone_from(group);
+    }
+    let Some(terms) = &change.terms else { return Ok((after, None)) };
+    let Some(draft) = terms else { return Ok((Assignment { own_version: None, ..after }, None)) };
+    if let Some(version) = before.own_version
+        && deps.edge.store.get_terms(organization, row, version).await?.draft == *draft
+    {
+        return Ok((after, None));
+    }
+    let own = row.program.change_own_terms(draft.clone(), now).map_err(refused)?;
+    check_labels(&row.program)?;
+    Ok((Assignment { own_version: Some(own.version), ..after }, Some(own)))
+}

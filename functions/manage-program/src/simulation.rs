@@ -1,0 +1,72 @@
+//! Trying terms out on example events before they go live.
+
+use aws::http::{Caller, Json, Path, Problem, ProblemBody};
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use domain::simulation::{EVENTS_MAX, ExampleEvent, Simulation, SimulationError, Step, Summary};
+use domain::terms::TermsDraft;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::Deps;
+use crate::terms::{check_terms, find_program};
+
+/// Longest answer, in bytes; Lambda answers with at most 6 MB.
+const ANSWER_BYTES_MAX: usize = 5_000_000;
+
+/// Terms and what is to happen under them.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SimulationRequest {
+    /// The terms to try; the program's newest unless told.
+    terms: Option<TermsDraft>,
+    /// What happens, in this order: at most 200 events.
+    #[schema(max_items = 200)]
+    events: Vec<ExampleEvent>,
+}
+
+/// What example events lead to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SimulationView {
+    /// What each event leads to, in the order of the events.
+    steps: Vec<Step>,
+    /// What it all comes to.
+    summary: Summary,
+}
+
+/// Try terms on example events
+///
+/// Runs the events in memory through the rules that decide for real, and writes nothing. The program is taken as active
+/// from its `starts_at` to its `ends_at`, without groups and own terms; participants are named by ids of your choice.
+#[utoipa::path(post, path = "/v1/programs/{program}/simulate", operation_id = "simulate", tag = "programs",
+    params(("program" = String, Path, description = "The program's id (prg_...)")),
+    request_body = SimulationRequest,
+    responses((status = 200, body = SimulationView),
+              (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub(crate) async fn simulate(
+    State(deps): State<Deps>,
+    caller: Caller,
+    Path(program): Path<String>,
+    request: Json<SimulationRequest>,
+) -> Result<Response, Problem> {
+    let asked = request.value;
+    asked.terms.as_ref().map(check_terms).transpose()?;
+    if asked.events.len() > EVENTS_MAX {
+        return Err(Problem::field("/events", SimulationError::TooManyEvents));
+    }
+    let row = find_program(&deps, &caller.organization, &program).await?;
+    let terms = asked.terms.unwrap_or(row.terms.draft);
+    let mut simulation = Simulation::new(caller.organization, row.program, terms);
+    let mut steps = Vec::with_capacity(asked.events.len());
+    for (index, event) in asked.events.iter().enumerate() {
+        let step = simulation.apply(event);
+        steps.push(step.map_err(|error| Problem::field(format!("/events/{index}"), error))?);
+    }
+    let view = SimulationView { steps, summary: simulation.summary() };
+    let answer = serde_json::to_vec(&view).map_err(|error| Problem::internal(&error))?;
+    if answer.len() > ANSWER_BYTES_MAX {
+        return Err(Problem::field("/events", "lead to more than one answer can hold; give fewer"));
+    }
+    Ok(([(CONTENT_TYPE, "application/json")], answer).into_response())
+}

@@ -1,0 +1,327 @@
+//! What administrators and time do to rewards: give, approve, reject, take back, let expire. Each goes through the row
+//! that the reward was posted from, so that later events of its source know of it.
+
+use domain::decision::{Delta, HANDS_MAX, Posted, count_by_hand};
+use domain::id::{EntryId, OrganizationId, RewardId, RuleId, SourceId, SourceKind};
+use domain::ledger::{Cause, Context, Note, Posting, Promise, Reward, RewardState, post, take_back};
+use domain::money::Money;
+use domain::reason::Reason;
+use domain::tally::Tallies;
+use domain::terms::RewardKind;
+
+use super::{ATTEMPTS_MAX, SettleError, Settler};
+use crate::store::{Commit, Grant, ParticipantRow, ProgramRow, SourceRow, StoreError, TallyRow};
+
+/// The rule that rewards given by hand are listed under.
+const BY_HAND: &str = "by_hand";
+
+/// A reward to be given by hand.
+#[derive(Debug, Clone)]
+pub struct Gift {
+    /// What tells this gift from another: a repeated call has the same.
+    pub id: EntryId,
+    /// SHA-256 of the request.
+    pub request_hash: String,
+    /// To whom.
+    pub participant: ParticipantRow,
+    /// How much.
+    pub amount: Money,
+    /// What.
+    pub kind: RewardKind,
+    /// Who gives it, and why.
+    pub note: Note,
+}
+
+/// What became of something done by hand.
+#[derive(Debug)]
+pub enum ByHand {
+    /// Done now, or before by the same call: the reward as it is.
+    Done(Box<Reward>),
+    /// There is no such reward.
+    Absent,
+    /// Its state does not allow it.
+    NotPossible(Box<Reward>),
+    /// It is just being delivered.
+    Delivering,
+    /// Something of it was taken back too often by hand.
+    TooOften,
+    /// The same key was used for another request.
+    OtherRequest,
+}
+
+/// The row that a reward was posted from.
+enum Place {
+    Source(Box<SourceRow>, usize),
+    Milestone(usize),
+}
+
+impl Settler {
+    /// Gives a reward by hand.
+    ///
+    /// # Errors
+    /// [`SettleError`]; whoever repeats the call with the same id gives it once.
+    pub async fn grant(
+        &self,
+        organization: &OrganizationId,
+        program: &ProgramRow,
+        gift: &Gift,
+    ) -> Result<ByHand, SettleError> {
+        let source = SourceId::grant(&gift.id);
+        for _ in 0..ATTEMPTS_MAX {
+            let now = self.clock.now();
+            if let Some(known) = self.store.find_source(organization, &source).await? {
+                if known.grant.as_ref().is_none_or(|grant| grant.request_hash != gift.request_hash) {
+                    return Ok(ByHand::OtherRequest);
+                }
+                let id = known.posted.first().map(|posted| posted.reward.clone());
+                let id =
+                    id.ok_or_else(|| StoreError::Corrupt { detail: format!("{source} has no reward") })?;
+                let reward = self.store.find_reward(organization, &id).await?;
+                return Ok(reward.map_or(ByHand::Absent, |reward| ByHand::Done(Box::new(reward))));
+            }
+            let recipient = gift.participant.participant.clone();
+            let rule =
+                RuleId::parse(BY_HAND).map_err(|error| StoreError::Corrupt { detail: error.to_string() })?;
+            let delta = Delta {
+                source: source.clone(),
+                rule,
+                recipient: recipient.clone(),
+                amount: gift.amount,
+                posted: None,
+                promise: Promise { kind: Some(gift.kind), ..Promise::default() },
+            };
+            let context = Context {
+                program: gift.participant.program.clone(),
+                terms_version: program.program.version_at(now).unwrap_or_default(),
+                referee: gift.participant.external_id.clone(),
+                opens: Cause::Granted,
+                takes_back: Cause::TakenBack,
+                note: Some(gift.note.clone()),
+                occurred_at: now,
+                recorded_at: now,
+            };
+            let (posting, posted) = post(&delta, None, &context)?;
+            let Posting::Open(reward) = &posting else { return Ok(ByHand::Absent) };
+            let reward = reward.clone();
+            let row = SourceRow {
+                reason: Some(Reason::Granted),
+                program: Some(gift.participant.program.clone()),
+                posted: vec![posted],
+                grant: Some(Grant {
+                    participant: recipient.clone(),
+                    amount: gift.amount,
+                    note: gift.note.clone(),
+                    request_hash: gift.request_hash.clone(),
+                }),
+                ..SourceRow::new(source.clone(), now)
+            };
+            let postings = [posting];
+            let tallies = self.counted_by_hand(organization, program, &postings).await?;
+            let commit = Commit { postings: &postings, tallies: &tallies, ..Commit::default() };
+            if self.store.commit_source(organization, &row, &commit).await? {
+                self.announce(organization, &postings).await;
+                return Ok(ByHand::Done(Box::new(reward)));
+            }
+        }
+        Err(StoreError::Contended { attempts: ATTEMPTS_MAX }.into())
+    }
+
+    /// Approves a reward that waits for it; `note` says who did, and why. One that is approved already is answered as it
+    /// is.
+    ///
+    /// # Errors
+    /// [`SettleError`].
+    pub async fn approve(
+        &self,
+        organization: &OrganizationId,
+        id: &RewardId,
+        note: &Note,
+    ) -> Result<ByHand, SettleError> {
+        let Some(reward) = self.store.find_reward(organization, id).await? else { return Ok(ByHand::Absent) };
+        let reward = if reward.state == RewardState::Pending {
+            self.store.approve_reward(organization, &reward, note, self.clock.now()).await?
+        } else {
+            reward
+        };
+        match reward.state {
+            RewardState::Approved => {
+                self.announce_reward(organization, id).await;
+                Ok(ByHand::Done(Box::new(reward)))
+            }
+            RewardState::Held | RewardState::Fulfilling | RewardState::Fulfilled => {
+                Ok(ByHand::Done(Box::new(reward)))
+            }
+            RewardState::Pending
+            | RewardState::Rejected
+            | RewardState::Reversed
+            | RewardState::Expired
+            | RewardState::Failed => Ok(ByHand::NotPossible(Box::new(reward))),
+        }
+    }
+
+    /// Takes back what stands of a reward, or `amount` of it: `cause` says whether it is rejected before its delivery,
+    /// taken back after it, or expired. A call with the same `key` takes nothing twice. What follows a dot in the key tells
+    /// requests with the same key apart.
+    ///
+    /// # Errors
+    /// [`SettleError`].
+    pub async fn take_back(
+        &self,
+        organization: &OrganizationId,
+        id: &RewardId,
+        amount: Option<i64>,
+        cause: Cause,
+        note: Option<Note>,
+        key: &str,
+    ) -> Result<ByHand, SettleError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let now = self.clock.now();
+            let Some(reward) = self.store.find_reward(organization, id).await? else {
+                return Ok(ByHand::Absent);
+            };
+            let program = self.store.find_recent_program(organization, &reward.program).await?;
+            let corrupt = |what: &str| StoreError::Corrupt { detail: format!("{id}: {what}") };
+            let program = program.ok_or_else(|| corrupt("no program"))?;
+            let counters = self.counters_of(organization, &program, &reward).await?;
+            let (place, posted) = self.place_of(organization, &reward, counters.as_ref()).await?;
+            if posted.hands.iter().any(|known| known == key) {
+                return Ok(ByHand::Done(Box::new(reward)));
+            }
+            let name_of = |key: &str| key.split('.').next().unwrap_or_default().to_owned();
+            if posted.hands.iter().any(|known| name_of(known) == name_of(key)) {
+                return Ok(ByHand::OtherRequest);
+            }
+            if posted.hands.len() >= HANDS_MAX {
+                return Ok(ByHand::TooOften);
+            }
+            if reward.state == RewardState::Fulfilling {
+                return Ok(ByHand::Delivering);
+            }
+            if cause != Cause::TakenBack && reward.fulfilled_at.is_some() {
+                return Ok(ByHand::NotPossible(Box::new(reward)));
+            }
+            let context = Context {
+                program: reward.program.clone(),
+                terms_version: reward.terms_version,
+                referee: reward.referee.clone(),
+                opens: Cause::Granted,
+                takes_back: cause,
+                note: note.clone(),
+                occurred_at: reward.occurred_at,
+                recorded_at: now,
+            };
+            let Some((posting, mut after)) = take_back(&posted, &reward, amount, &context)? else {
+                return Ok(ByHand::NotPossible(Box::new(reward)));
+            };
+            after.hands.push(key.to_owned());
+            let taken = match &posting {
+                Posting::Correct { reward, .. } => (**reward).clone(),
+                Posting::Open(reward) => reward.clone(),
+            };
+            let postings = [posting];
+            let mut tallies = counted(counters, &postings)?;
+            let cascades = second_level(&program, &reward);
+            let written = match place {
+                Place::Source(mut row, index) => {
+                    if let Some(slot) = row.posted.get_mut(index) {
+                        *slot = after;
+                    }
+                    row.updated_at = now;
+                    let commit =
+                        Commit { postings: &postings, tallies: &tallies, referee: None, cascades: &cascades };
+                    self.store.commit_source(organization, &row, &commit).await?
+                }
+                Place::Milestone(index) => {
+                    let slot = tallies.first_mut().and_then(|row| row.tally.milestones.get_mut(index));
+                    slot.ok_or_else(|| corrupt("its milestone is not counted"))?.posted = after;
+                    let commit =
+                        Commit { postings: &postings, tallies: &tallies, referee: None, cascades: &cascades };
+                    self.store.commit_counted(organization, &commit, now).await?
+                }
+            };
+            if written {
+                self.follow_up(organization, &cascades, &Vec::new()).await;
+                return Ok(ByHand::Done(Box::new(taken)));
+            }
+        }
+        Err(StoreError::Contended { attempts: ATTEMPTS_MAX }.into())
+    }
+
+    /// Lets a reward go that nobody approved or that was not delivered in time. Nothing happens to any other.
+    ///
+    /// # Errors
+    /// [`SettleError`].
+    pub async fn expire(&self, organization: &OrganizationId, reward: &Reward) -> Result<(), SettleError> {
+        let now = self.clock.now();
+        let over = reward.promise.expires_at.is_some_and(|at| at <= now);
+        if over && matches!(reward.state, RewardState::Pending | RewardState::Held) {
+            self.take_back(organization, &reward.reward, None, Cause::Expired, None, "expiry").await?;
+        }
+        Ok(())
+    }
+
+    /// Where a reward was posted from, and what is posted of it there.
+    async fn place_of(
+        &self,
+        organization: &OrganizationId,
+        reward: &Reward,
+        counters: Option<&TallyRow>,
+    ) -> Result<(Place, Posted), SettleError> {
+        let corrupt = || StoreError::Corrupt { detail: format!("{} was posted from nowhere", reward.reward) };
+        if reward.source.kind == SourceKind::Milestone {
+            let row = counters.ok_or_else(corrupt)?;
+            let mut awards = row.tally.milestones.iter().enumerate();
+            let found = awards.find(|(_, awarded)| awarded.posted.reward == reward.reward);
+            let (index, awarded) = found.ok_or_else(corrupt)?;
+            return Ok((Place::Milestone(index), awarded.posted.clone()));
+        }
+        let row = self.store.find_source(organization, &reward.source).await?.ok_or_else(corrupt)?;
+        let found = row.posted.iter().enumerate().find(|(_, posted)| posted.reward == reward.reward);
+        let (index, posted) = found.map(|(index, posted)| (index, posted.clone())).ok_or_else(corrupt)?;
+        Ok((Place::Source(Box::new(row), index), posted))
+    }
+
+    async fn counters_of(
+        &self,
+        organization: &OrganizationId,
+        program: &ProgramRow,
+        reward: &Reward,
+    ) -> Result<Option<TallyRow>, SettleError> {
+        if !program.program.counts_at(self.clock.now()) {
+            return Ok(None);
+        }
+        let has_past = program.program.counts_from.is_some_and(|from| from > program.program.created_at);
+        Ok(Some(self.store.get_tally(organization, &reward.participant, has_past).await?))
+    }
+
+    async fn counted_by_hand(
+        &self,
+        organization: &OrganizationId,
+        program: &ProgramRow,
+        postings: &[Posting],
+    ) -> Result<Vec<TallyRow>, SettleError> {
+        let Some(Posting::Open(reward)) = postings.first() else { return Ok(Vec::new()) };
+        let counters = self.counters_of(organization, program, reward).await?;
+        counted(counters, postings)
+    }
+}
+
+/// The counters with what was done by hand.
+fn counted(counters: Option<TallyRow>, postings: &[Posting]) -> Result<Vec<TallyRow>, SettleError> {
+    let Some(row) = counters else { return Ok(Vec::new()) };
+    let mut tallies = Tallies::default();
+    tallies.recipients.insert(row.participant.clone(), row.tally.clone());
+    for posting in postings {
+        count_by_hand(&mut tallies, posting)?;
+    }
+    let tally = tallies.recipients.remove(&row.participant).unwrap_or_default();
+    Ok(vec![TallyRow { tally, ..row }])
+}
+
+/// The reward's own source, where its program pays a second level: not for what is of the second level itself, nor for
+/// what was given by hand.
+fn second_level(program: &ProgramRow, reward: &Reward) -> Vec<SourceId> {
+    let earned = !matches!(reward.source.kind, SourceKind::Reward | SourceKind::Grant);
+    let pays = program.program.cascades && earned;
+    if pays { vec![SourceId::reward(&reward.reward)] } else { Vec::new() }
+}
