@@ -61,7 +61,7 @@ pub(crate) async fn track(
     }
     let not_found = || Problem::from(Refusal(Reason::CodeNotFound));
     let code = ReferralCode::parse(&request.code).map_err(|error| not_found().detail(error))?;
-    let row = deps.edge.store.find_code(&caller.organization, &code).await?.ok_or_else(not_found)?;
+    let row = deps.edge.store.find_code_owner(&caller.organization, &code).await?.ok_or_else(not_found)?;
     let touch = Touch {
         participant: row.participant.clone(),
         external_id: row.external_id,

@@ -4,6 +4,7 @@ use aws::http::{Caller, Json, Path, Problem, ProblemBody};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Datelike as _, Utc};
 use domain::simulation::{EVENTS_MAX, ExampleEvent, Simulation, SimulationError, Step, Summary};
 use domain::terms::TermsDraft;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,8 @@ use crate::terms::{check_terms, find_program};
 
 /// Longest answer, in bytes; Lambda answers with at most 6 MB.
 const ANSWER_BYTES_MAX: usize = 5_000_000;
+/// Years that examples may lie in: far from the ends of what can be reckoned with.
+const YEARS: std::ops::RangeInclusive<i32> = 1970..=9999;
 
 /// Terms and what is to happen under them.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -60,6 +63,7 @@ pub(crate) async fn simulate(
     let mut simulation = Simulation::new(caller.organization, row.program, terms);
     let mut steps = Vec::with_capacity(asked.events.len());
     for (index, event) in asked.events.iter().enumerate() {
+        check_moments(index, event)?;
         let step = simulation.apply(event);
         steps.push(step.map_err(|error| Problem::field(format!("/events/{index}"), error))?);
     }
@@ -69,4 +73,18 @@ pub(crate) async fn simulate(
         return Err(Problem::field("/events", "lead to more than one answer can hold; give fewer"));
     }
     Ok(([(CONTENT_TYPE, "application/json")], answer).into_response())
+}
+
+/// The moments of an example: windows, holds and limits are added to them.
+fn check_moments(index: usize, event: &ExampleEvent) -> Result<(), Problem> {
+    let wrong = |place: String| {
+        Problem::field(format!("/events/{index}/{place}"), "must lie in the years 1970 to 9999")
+    };
+    let fits = |at: DateTime<Utc>| YEARS.contains(&at.year());
+    if !fits(event.at()) {
+        return Err(wrong("at".to_owned()));
+    }
+    let ExampleEvent::Signup(signup) = event else { return Ok(()) };
+    let touch = signup.touches.iter().position(|touch| !fits(touch.at));
+    touch.map_or(Ok(()), |touch| Err(wrong(format!("touches/{touch}/at"))))
 }

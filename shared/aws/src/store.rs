@@ -48,6 +48,7 @@ pub struct Store {
     programs: Arc<Cache<(String, String), ProgramRow>>,
     terms: Arc<Cache<(String, String, u32), domain::terms::Terms>>,
     participants: Arc<Cache<keys::Key, ParticipantRow>>,
+    codes: Arc<Cache<keys::Key, CodeRow>>,
     customers: Arc<Cache<keys::Key, ()>>,
     forwards: Arc<Cache<keys::Key, domain::id::SourceId>>,
 }
@@ -68,6 +69,7 @@ impl Store {
             programs: Arc::default(),
             terms: Arc::default(),
             participants: Arc::default(),
+            codes: Arc::default(),
             customers: Arc::default(),
             forwards: Arc::default(),
         })

@@ -198,6 +198,27 @@ impl Store {
         self.get(&keys::participant(organization, id), true).await?.map(from_item).transpose()
     }
 
+    /// Whose a code is, from memory where it was asked before: a code never changes its owner. How often it was used may be
+    /// of long ago.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find_code_owner(
+        &self,
+        organization: &OrganizationId,
+        code: &ReferralCode,
+    ) -> Result<Option<CodeRow>, StoreError> {
+        let key = keys::code(organization, code);
+        if let Some(row) = self.codes.any(&key) {
+            return Ok(Some(row));
+        }
+        let row = self.find_code(organization, code).await?;
+        if let Some(row) = &row {
+            self.codes.keep(key, row.clone(), self.clock.now());
+        }
+        Ok(row)
+    }
+
     /// Whose a code is. A code never changes its owner, so an eventual read that finds it is right; one that does not
     /// is asked again.
     ///
