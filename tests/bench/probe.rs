@@ -46,13 +46,12 @@ pub(crate) struct Probe(Arc<Mutex<Tally>>);
 impl Probe {
     /// The same platform with clients that are counted.
     pub(crate) fn watch(&self, platform: &Platform) -> Platform {
-        let dynamodb = platform.dynamodb.config().to_builder().interceptor(Table(self.clone())).build();
-        let sqs = platform.sqs.config().to_builder().interceptor(Queues(self.clone())).build();
-        Platform {
-            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
-            sqs: aws_sdk_sqs::Client::from_conf(sqs),
-            ..platform.clone()
-        }
+        let dynamodb = platform.dynamodb().config().to_builder().interceptor(Table(self.clone())).build();
+        let sqs = platform.sqs().config().to_builder().interceptor(Queues(self.clone())).build();
+        platform
+            .clone()
+            .with_dynamodb(aws_sdk_dynamodb::Client::from_conf(dynamodb))
+            .with_sqs(aws_sdk_sqs::Client::from_conf(sqs))
     }
 
     /// What was counted since the last call of this.

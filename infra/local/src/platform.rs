@@ -1,6 +1,7 @@
 //! SDK clients that talk to a stage's engines.
 
-use aws::{Clock, Entropy, Meter, Platform};
+use aws::{Clock, Platform};
+use aws_types::SdkConfig;
 
 use crate::engine::REGION;
 use crate::faults::{Faults, http_client};
@@ -33,14 +34,10 @@ macro_rules! client {
 /// What every function of the stage is built from.
 pub(crate) fn build(endpoints: &Endpoints, clock: Clock, faults: Faults) -> Platform {
     let http = http_client(Some(faults));
-    Platform {
-        dynamodb: client!(aws_sdk_dynamodb, &endpoints.dynamodb, http.clone()),
-        sqs: client!(aws_sdk_sqs, &endpoints.sqs, http.clone()),
-        secrets: client!(aws_sdk_secretsmanager, &endpoints.secrets, http),
-        clock,
-        entropy: Entropy,
-        meter: Meter::new(),
-    }
+    Platform::new(SdkConfig::builder().build(), clock)
+        .with_dynamodb(client!(aws_sdk_dynamodb, &endpoints.dynamodb, http.clone()))
+        .with_sqs(client!(aws_sdk_sqs, &endpoints.sqs, http.clone()))
+        .with_secrets(client!(aws_sdk_secretsmanager, &endpoints.secrets, http))
 }
 
 /// A `DynamoDB` client of its own, with its own connections.

@@ -31,7 +31,7 @@ impl Queue {
     /// # Errors
     /// [`ConfigError`] when the variable is missing.
     pub fn new(platform: &Platform, lookup: Lookup<'_>, variable: &str) -> Result<Self, ConfigError> {
-        Ok(Self { client: platform.sqs.clone(), url: required(lookup, variable)? })
+        Ok(Self { client: platform.sqs(), url: required(lookup, variable)? })
     }
 
     /// Sends one message.

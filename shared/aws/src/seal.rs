@@ -63,7 +63,7 @@ impl Secret {
     /// [`ConfigError`] when the variable is missing.
     pub fn new(platform: &Platform, lookup: Lookup<'_>, variable: &str) -> Result<Self, ConfigError> {
         Ok(Self {
-            client: platform.secrets.clone(),
+            client: platform.secrets(),
             arn: required(lookup, variable)?,
             clock: platform.clock.clone(),
             held: Arc::default(),

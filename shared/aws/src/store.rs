@@ -60,7 +60,7 @@ impl Store {
     /// [`ConfigError`] when the variable is missing.
     pub fn new(platform: &Platform, lookup: Lookup<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
-            client: platform.dynamodb.clone(),
+            client: platform.dynamodb(),
             table: required(lookup, "TABLE_NAME")?,
             meter: platform.meter.clone(),
             clock: platform.clock.clone(),

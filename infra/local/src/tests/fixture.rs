@@ -129,10 +129,10 @@ fn write_function(platform: &aws::Platform, lookup: Lookup<'_>) -> Result<Router
     let environment: Vec<String> =
         ["TABLE_NAME", "LABEL"].iter().map(|name| lookup(name).unwrap_or_default()).collect();
     let secret = lookup("SECRET_ARN").unwrap_or_default();
-    let secrets = platform.secrets.clone();
+    let secrets = platform.secrets();
     let clock = platform.clock.clone();
     let find = |UrlPath(path): UrlPath<String>| async move { path };
-    let dynamodb = platform.dynamodb.clone();
+    let dynamodb = platform.dynamodb();
     let write = |UrlPath(id): UrlPath<String>, body: String| async move {
         match write_note(&dynamodb, &id).await {
             Ok(()) => (StatusCode::OK, format!("{id}={body}")),
