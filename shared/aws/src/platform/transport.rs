@@ -40,7 +40,7 @@ pub(super) fn https_client(lookup: Lookup<'_>, region: Option<&Region>) -> Share
 }
 
 /// Whether every call goes to an endpoint that Amazon's own authority signs. Then its five roots are enough, and the
-/// system's hundreds are neither read nor parsed: that would be three quarters of a function's start. An endpoint without
+/// system's hundreds are neither read nor parsed: that took two thirds of a function's start. An endpoint without
 /// TLS needs no roots at all.
 fn amazon_signs(lookup: Lookup<'_>, region: Option<&Region>) -> bool {
     let chosen = CHOSEN.iter().any(|name| lookup(name).is_some_and(|value| !value.is_empty()));
