@@ -219,3 +219,63 @@ async fn the_nightly_run_writes_one_report_for_each_organization() {
     .await;
     assert_eq!((spent.0, spent.2), (2 + 5 * 5, 5.0));
 }
+
+/// A tenant whose terms are these, with anna and her referee ben, everything warm.
+async fn warm_with(terms: Value) -> (World, Tenant) {
+    let world = World::start().await;
+    let tenant = world.tenant().await;
+    let program = tenant.program(terms).await;
+    let anna = tenant.enrol(&program, "anna", "Anna").await;
+    tenant.sign_up("ben", &anna.code).await.created();
+    tenant.pay("ben", "in_warm", 10_000).await.ok();
+    world.drain().await;
+    silence(&world);
+    (world, tenant)
+}
+
+#[tokio::test]
+async fn rules_that_do_not_count_ask_for_nothing_more() {
+    let rate = |percent: &str| json!({"percentage": {"percent": percent}});
+    let terms = json!({"channels": ["sign-up"], "variants": [{"name": "a", "weight": 1}, {"name": "b", "weight": 1}],
+        "rules": [
+            {"id": "gold", "first_of": "rate", "amount": rate("20"), "conditions": {"plans": ["gold"]}},
+            {"id": "rest", "first_of": "rate", "amount": rate("10"), "conditions": {"used_code": true,
+             "min_purchase": [{"amount": 100, "currency": "USD"}]}, "limits": {"validity_days": 30,
+             "at_least": [{"amount": 5, "currency": "USD"}], "at_most": [{"amount": 5_000, "currency": "USD"}]}},
+            {"id": "booking", "trigger": "booking_completed", "kind": "points",
+             "amount": {"fixed": {"amount": 5, "currency": "points"}}}]});
+    let (world, tenant) = warm_with(terms).await;
+    let (spent, answer) = cost(&world, tenant.pay("ben", "in_1", 20_000)).await;
+    assert_eq!(answer.ok()["posted"][0]["amount"]["amount"], 2_000);
+    assert_eq!(spent, (3, 2.0, 6.0));
+}
+
+#[tokio::test]
+async fn rules_that_count_add_the_rows_that_they_count_in() {
+    let caps = json!([{"per": "month", "amount": 100_000, "currency": "USD"}]);
+    let capped = json!({"rules": [{"id": "rule", "amount": {"percentage": {"percent": "10"}}, "limits": {"caps": caps}}]});
+    let (world, tenant) = warm_with(capped).await;
+    let (spent, answer) = cost(&world, tenant.pay("ben", "in_1", 20_000)).await;
+    assert_eq!(answer.ok()["reason"], "earned");
+    assert_eq!(spent, (4, 3.0, 8.0), "the recipient's counters: one read, one more row in the transaction");
+
+    let milestone = json!([{"at": 100, "amount": 100, "currency": "USD"}]);
+    let counted = json!({"rules": [{"id": "rule", "amount": {"percentage": {"percent": "10"}}},
+        {"id": "bonus", "trigger": "referral_count", "amount": {"milestones": {"steps": milestone}}}]});
+    let (world, tenant) = warm_with(counted).await;
+    let (spent, answer) = cost(&world, tenant.pay("ben", "in_1", 20_000)).await;
+    assert_eq!(answer.ok()["reason"], "earned");
+    assert_eq!(spent, (4, 3.0, 10.0), "and the referee's");
+}
+
+#[tokio::test]
+async fn a_touch_costs_one_write() {
+    let (world, tenant, _, anna) = warm().await;
+    let touch = |visitor: &str| json!({"visitor_id": visitor, "code": anna.code});
+    let (spent, answer) = cost(&world, tenant.post("/v1/track/touch", touch("v-1"))).await;
+    answer.created();
+    assert_eq!(spent, (2, 0.5, 1.0), "the first of a code looks up whose it is");
+    let (spent, answer) = cost(&world, tenant.post("/v1/track/touch", touch("v-2"))).await;
+    answer.created();
+    assert_eq!(spent, (1, 0.0, 1.0));
+}

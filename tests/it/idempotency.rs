@@ -329,3 +329,313 @@ async fn changes_of_one_program_that_race_are_all_taken() {
     }
     assert_eq!(versions, (2..=7).collect());
 }
+
+/// A product in which there is something to do by hand: a program, its participants, rewards that wait.
+struct Office {
+    world: World,
+    tenant: Tenant,
+    program: String,
+    anna: tests::Participant,
+    bob: tests::Participant,
+    /// Rewards that wait for approval, and one that was delivered.
+    waiting: Vec<String>,
+    delivered: String,
+}
+
+impl Office {
+    async fn open() -> Self {
+        let world = World::start().await;
+        let tenant = world.tenant().await;
+        let fixed = json!({"fixed": {"amount": 300, "currency": "USD"}});
+        let waits = |id: &str| json!({"id": id, "approval": "manual", "amount": fixed});
+        let terms = json!({"rules": [waits("a"), waits("b"), {"id": "c", "amount": fixed},
+            {"id": "booking", "trigger": "booking_completed", "amount": fixed},
+            {"id": "partner", "trigger": "payout_recorded", "amount": {"percentage": {"percent": "10", "basis": "payout"}}}]});
+        let program = tenant.program(terms).await;
+        let (anna, bob) =
+            (tenant.enrol(&program, "anna", "Anna").await, tenant.enrol(&program, "bob", "Bob").await);
+        tenant.sign_up("ben", &anna.code).await.created();
+        tenant.post("/v1/track/signup", json!({"external_id": "carl"})).await.created();
+        let paid = tenant.pay("ben", "in_1", 10_000).await.ok();
+        let posted = paid["posted"].as_array().unwrap().iter();
+        let mut waiting: Vec<String> =
+            posted.map(|line| line["reward"].as_str().unwrap().to_owned()).collect();
+        let delivered = waiting.pop().unwrap();
+        world.drain().await;
+        Self { world, tenant, program, anna, bob, waiting, delivered }
+    }
+
+    /// Every row, but for secrets: the same one is sealed otherwise each time.
+    async fn rows(&self) -> Vec<aws::store::Item> {
+        let mut rows: Vec<_> = self.world.snapshot().await.into_values().collect();
+        rows.iter_mut().for_each(|row| drop(row.remove("sealed_secrets")));
+        rows
+    }
+
+    /// Every call that changes something and is told apart by what it names, in an order in which each can be made.
+    async fn calls(&self) -> Vec<(&'static str, String, Value)> {
+        let program = format!("/v1/programs/{}", self.program);
+        let now = self.world.now().await;
+        let by = json!({"actor": "admin", "reason": "looked into it"});
+        let reward = |index: usize, what: &str| format!("/v1/rewards/{}/{what}", self.waiting[index]);
+        let customer = json!({"processor": "stripe", "id": "cus_1"});
+        let endpoint = json!({"processor": "stripe", "livemode": true, "secrets": [tests::STRIPE_SECRET]});
+        let endpoint = self.tenant.post("/v1/webhook-endpoints", endpoint).await.created();
+        let endpoint = format!("/v1/webhook-endpoints/{}", endpoint["id"].as_str().unwrap());
+        let key = self.tenant.post("/v1/api-keys", json!({"name": "other"})).await.created();
+        let terms = json!({"terms": percent_rule("20")});
+        vec![
+            ("PATCH", program.clone(), json!({"name": "Renamed", "terms": percent_rule("11")})),
+            ("PUT", format!("{program}/groups/gold"), terms.clone()),
+            ("POST", format!("{program}/simulate"), json!({"events": []})),
+            ("PUT", format!("{program}/participants/dora"), json!({"name": "Dora"})),
+            (
+                "POST",
+                format!("{program}/codes"),
+                json!({"code": "SUMMER25", "participant": "anna", "max_uses": 3}),
+            ),
+            ("PATCH", format!("/v1/participants/{}", self.anna.id), json!({"group": "gold"})),
+            ("PATCH", format!("/v1/participants/{}", self.anna.id), terms),
+            ("PATCH", format!("/v1/participants/{}", self.anna.id), json!({"disabled": true, "terms": null})),
+            (
+                "POST",
+                "/v1/track/touch".into(),
+                json!({"visitor_id": "v-1", "code": self.bob.code, "occurred_at": now}),
+            ),
+            (
+                "POST",
+                "/v1/track/signup".into(),
+                json!({"external_id": "emil", "visitor_id": "v-1", "customer": customer}),
+            ),
+            ("POST", "/v1/track/signup".into(), json!({"external_id": "fred", "code": "SUMMER25"})),
+            ("PUT", "/v1/referrals/carl".into(), json!({"program": self.program, "referrer": "bob"})),
+            ("DELETE", "/v1/referrals/carl".into(), json!({})),
+            ("PUT", "/v1/referrals/gina".into(), json!({"program": self.program, "referrer": "bob"})),
+            (
+                "POST",
+                "/v1/track/invoice-paid".into(),
+                json!({"invoice_id": "in_2", "external_id": "ben",
+                "amount_paid": 10_000, "currency": "USD", "labels": {"plans": ["pro"]}}),
+            ),
+            (
+                "POST",
+                "/v1/track/refund".into(),
+                json!({"refund_id": "re_1", "invoice_id": "in_2", "amount": 10_000,
+                "currency": "USD"}),
+            ),
+            (
+                "POST",
+                "/v1/track/event".into(),
+                json!({"name": "booking_completed", "event_id": "b-1",
+                "external_id": "ben"}),
+            ),
+            (
+                "POST",
+                "/v1/track/event".into(),
+                json!({"name": "booking_completed", "event_id": "b-1",
+                "external_id": "ben", "cancelled": true}),
+            ),
+            (
+                "POST",
+                "/v1/track/payout".into(),
+                json!({"payout_id": "p-1", "external_id": "ben", "payout": 10_000,
+                "currency": "USD"}),
+            ),
+            (
+                "POST",
+                "/v1/track/payout".into(),
+                json!({"payout_id": "p-1", "external_id": "ben", "payout": 5_000,
+                "revision": 1, "currency": "USD"}),
+            ),
+            (
+                "POST",
+                "/v1/track/payout".into(),
+                json!({"payout_id": "p-2", "external_id": "nobody", "revenue": 5_000,
+                "currency": "USD"}),
+            ),
+            ("POST", reward(0, "approve"), by.clone()),
+            ("POST", reward(1, "reject"), by.clone()),
+            ("POST", format!("/v1/rewards/{}/reverse", self.delivered), by),
+            ("POST", "/v1/events/invoice:stripe:in_1/replay".into(), json!({"dry_run": false})),
+            ("PATCH", endpoint.clone(), json!({"secrets": [tests::STRIPE_SECRET]})),
+            ("DELETE", endpoint, json!({})),
+            ("DELETE", format!("/v1/api-keys/{}", key["id"].as_str().unwrap()), json!({})),
+        ]
+    }
+}
+
+#[tokio::test]
+async fn every_call_with_a_name_of_its_own_has_one_effect_however_often_it_is_made() {
+    let office = Office::open().await;
+    let mut made = BTreeSet::new();
+    for (method, path, body) in office.calls().await {
+        let first = office.tenant.call(method, &path, Some(&body)).await;
+        assert!(matches!(first.status, 200..=204), "{method} {path} {body}: {first:?}");
+        office.world.drain().await;
+        let rows = office.rows().await;
+        for _ in 0..2 {
+            let again = office.tenant.call(method, &path, Some(&body)).await;
+            if path.starts_with("/v1/webhook-endpoints") && method == "DELETE" {
+                // What is gone is not there to be removed.
+                assert!(matches!(again.status, 204 | 404), "{again:?}");
+                continue;
+            }
+            assert!(matches!(again.status, 200..=204), "{method} {path} {body}: {again:?}");
+            assert_same(&path, &first, &again);
+        }
+        office.world.drain().await;
+        assert!(office.rows().await == rows, "{method} {path} {body} had another effect");
+        made.insert(format!("{method} {path}"));
+    }
+    // Creations are told apart by an Idempotency-Key, and webhooks by their events; there are tests of their own for both.
+    let creations =
+        ["organizations", "api-keys", "programs", "webhook-endpoints", "participants/{id}/rewards"];
+    made.extend(creations.map(|path| format!("POST /v1/{path}")));
+    made.insert("POST /v1/webhooks/stripe/{endpoint}".to_owned());
+    let routes = office.world.call("GET", "/_local/routes", None, None).await.ok();
+    for route in routes.as_array().unwrap().iter().filter(|route| route["method"] != "GET") {
+        let (method, path) = (route["method"].as_str().unwrap(), route["path"].as_str().unwrap());
+        let known = made.iter().any(|made| same_route(made, &format!("{method} {path}")));
+        assert!(known, "{method} {path} is never repeated");
+    }
+}
+
+fn same_route(made: &str, route: &str) -> bool {
+    let (made, route) = (made.split('/').collect::<Vec<_>>(), route.split('/').collect::<Vec<_>>());
+    made.len() == route.len()
+        && made.iter().zip(&route).all(|(made, route)| route.starts_with('{') || made == route)
+}
+
+/// The same answer, but for what says that it is a repetition and for how far a delivery has come since.
+fn assert_same(path: &str, first: &Answer, again: &Answer) {
+    let (mut first, mut again) = (first.body.clone(), again.body.clone());
+    if path.starts_with("/v1/track/") && first.get("duplicate").is_some() {
+        assert_eq!((&again["duplicate"], &again["posted"]), (&json!(true), &json!([])), "{path}");
+        for body in [&mut first, &mut again] {
+            (body["duplicate"], body["posted"]) = (Value::Null, Value::Null);
+        }
+    }
+    if path.ends_with("/approve") {
+        assert_eq!((&first["state"], &again["state"]), (&json!("approved"), &json!("fulfilled")));
+        for body in [&mut first, &mut again] {
+            (body["state"], body["fulfilled_at"]) = (Value::Null, Value::Null);
+        }
+    }
+    assert_eq!(again, first, "{path}");
+}
+
+#[tokio::test]
+async fn a_gift_is_told_by_its_key_its_body_and_its_participant() {
+    let office = Office::open().await;
+    let (world, tenant) = (&office.world, &office.tenant);
+    let gift = |amount: i64| json!({"amount": {"amount": amount, "currency": "USD"}, "actor": "admin", "reason": "by phone"});
+    let path = |participant: &tests::Participant| format!("/v1/participants/{}/rewards", participant.id);
+    let first = keyed(tenant, &path(&office.anna), &gift(500), "one").await.created();
+    world.drain().await;
+    let rows = world.snapshot().await;
+    world.advance(61).await;
+    for _ in 0..2 {
+        let again = keyed(tenant, &path(&office.anna), &gift(500), "one").await.created();
+        assert_eq!(again["id"], first["id"]);
+        assert_eq!(
+            (&again["amount"], &again["note"], &again["recorded_at"]),
+            (&first["amount"], &first["note"], &first["recorded_at"])
+        );
+    }
+    keyed(tenant, &path(&office.anna), &gift(501), "one").await.refused(422, "idempotency_mismatch");
+    keyed(tenant, &path(&office.bob), &gift(500), "one").await.refused(422, "idempotency_mismatch");
+    assert_eq!(world.snapshot().await, rows);
+    assert_ne!(keyed(tenant, &path(&office.anna), &gift(500), "two").await.created()["id"], first["id"]);
+    // Another organization's keys are its own.
+    let other = world.tenant().await;
+    let olga = other.with_anna("10").await;
+    assert_ne!(keyed(&other, &path(&olga), &gift(7), "one").await.created()["id"], first["id"]);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test]
+async fn a_part_is_taken_back_once_for_each_key() {
+    let office = Office::open().await;
+    let (world, tenant) = (&office.world, &office.tenant);
+    let path = format!("/v1/rewards/{}/reverse", office.delivered);
+    let part = |amount: i64| json!({"amount": {"amount": amount, "currency": "USD"}, "actor": "admin", "reason": "too much"});
+    let first = keyed(tenant, &path, &part(100), "one").await.ok();
+    assert_eq!(first["amount"]["amount"], 200);
+    let rows = world.snapshot().await;
+    for _ in 0..2 {
+        assert_eq!(keyed(tenant, &path, &part(100), "one").await.ok(), first);
+    }
+    keyed(tenant, &path, &part(50), "one").await.refused(422, "idempotency_mismatch");
+    assert_eq!(world.snapshot().await, rows);
+    assert_eq!(keyed(tenant, &path, &part(100), "two").await.ok()["amount"]["amount"], 100);
+    // More than stands is not taken.
+    assert_eq!(keyed(tenant, &path, &part(500), "three").await.ok()["amount"]["amount"], 0);
+    assert_eq!(tenant.figures(&office.anna).await.3, 300);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test]
+async fn a_promo_code_and_a_payout_say_once_what_they_say() {
+    let office = Office::open().await;
+    let (world, tenant) = (&office.world, &office.tenant);
+    let path = format!("/v1/programs/{}/codes", office.program);
+    let promo = |uses: i64, owner: &str| json!({"code": "SUMMER25", "participant": owner, "max_uses": uses});
+    tenant.post(&path, promo(3, "anna")).await.created();
+    let payout = |amount: i64, revision: i64| json!({"payout_id": "p-1", "external_id": "ben", "payout": amount, "currency": "USD", "revision": revision});
+    tenant.post("/v1/track/payout", payout(10_000, 2)).await.ok();
+    world.drain().await;
+    let rows = world.snapshot().await;
+    for (uses, owner) in [(4, "anna"), (3, "bob")] {
+        tenant.post(&path, promo(uses, owner)).await.refused(409, "code_taken");
+    }
+    // An older version of the record changes nothing any more.
+    for revision in [0, 1] {
+        let older = tenant.post("/v1/track/payout", payout(90_000, revision)).await.ok();
+        assert_eq!((&older["duplicate"], &older["posted"]), (&json!(true), &json!([])));
+    }
+    assert_eq!(world.snapshot().await, rows);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_by_hand_that_race_have_one_effect() {
+    let office = Office::open().await;
+    let program = &office.program;
+    let by = json!({"actor": "admin", "reason": "looked into it"});
+    let assign = |referrer: &str| json!({"program": program, "referrer": referrer});
+    let promo = |owner: &str| json!({"code": "SUMMER25", "participant": owner});
+    let calls = [
+        ("PUT", "/v1/referrals/carl".to_owned(), [assign("anna"), assign("bob")]),
+        ("POST", format!("/v1/programs/{program}/codes"), [promo("anna"), promo("bob")]),
+        (
+            "PUT",
+            format!("/v1/programs/{program}/groups/gold"),
+            [json!({"terms": percent_rule("20")}), json!({"terms": percent_rule("20")})],
+        ),
+        ("POST", format!("/v1/rewards/{}/approve", office.waiting[0]), [by.clone(), by.clone()]),
+        ("POST", format!("/v1/rewards/{}/reject", office.waiting[1]), [by.clone(), by.clone()]),
+        ("POST", format!("/v1/rewards/{}/reverse", office.delivered), [by.clone(), by]),
+    ];
+    for (method, path, bodies) in calls {
+        let mut race = tokio::task::JoinSet::new();
+        for number in 0..6 {
+            let (tenant, path, body) = (office.tenant.clone(), path.clone(), bodies[number % 2].clone());
+            race.spawn(async move { tenant.call(method, &path, Some(&body)).await });
+        }
+        let (mut made, mut answers) = (0, BTreeSet::new());
+        while let Some(answer) = race.join_next().await {
+            let answer = answer.unwrap();
+            assert!(matches!(answer.status, 200 | 201 | 409), "{method} {path}: {answer:?}");
+            made += usize::from(answer.status == 201);
+            answers.insert((answer.status == 409, answer.body["code"].to_string()));
+        }
+        assert!(made <= 1, "{method} {path} was made {made} times");
+        let refusals = answers.iter().filter(|(refused, _)| *refused).count();
+        assert_eq!(refusals, usize::from(bodies[0] != bodies[1]), "{method} {path}: {answers:?}");
+    }
+    office.world.drain().await;
+    assert_eq!(office.tenant.figures(&office.anna).await, (300, 0, 900, 600));
+    let groups = office.tenant.get(&format!("/v1/programs/{program}/groups")).await.ok();
+    assert_eq!(groups["data"][0]["terms_version"], 2);
+    office.world.assert_at_rest().await;
+}

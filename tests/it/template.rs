@@ -8,7 +8,7 @@ use aws::Platform;
 use aws::store::keys::{DAY_INDEX, DUE_INDEX, REFERRER_INDEX, TTL_ATTRIBUTE};
 use domain::id::ProgramId;
 use domain::ledger::Cause;
-use domain::money::Currency;
+use domain::money::Unit;
 use domain::report::DayLine;
 use local::template::{Function, Resource, Template, referenced};
 use local::{EventHandler, Lookup, Options, Registry, Stage};
@@ -152,7 +152,7 @@ fn the_table_is_the_one_that_the_code_knows() {
 
 /// What the nightly fold reads of each row.
 fn fields_of_a_day_line() -> BTreeSet<String> {
-    let (program, unit) = (ProgramId::derive(&["any"]), Currency::parse("USD").unwrap());
+    let (program, unit) = (ProgramId::derive(&["any"]), Unit::parse("USD").unwrap());
     let lines = [
         DayLine::Referral { program: program.clone() },
         DayLine::Reward { program: program.clone(), delta: 1, unit, cause: Cause::Earned },

@@ -17,6 +17,9 @@ use utoipa::ToSchema;
 use crate::tracking::{answer, check_amount, processor_or_own};
 use crate::{Deps, SettledView};
 
+/// What the keys of metadata begin with among the labels.
+const METADATA: &str = "metadata.";
+
 /// What an event is about; rules can ask for it. At most 64 values in all, each of 1 to 100 characters.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -37,7 +40,7 @@ impl LabelsInput {
         let mut labels = Labels::new();
         let mut put = |key: String, value: String, pointer: String| {
             let fits = |text: &str| (1..=LABEL_BYTES_MAX).contains(&text.len());
-            if !fits(&value) || !fits(&key) {
+            if !fits(&value) || !fits(key.strip_prefix(METADATA).unwrap_or(&key)) {
                 let detail = format!("must have 1 to {LABEL_BYTES_MAX} characters");
                 errors.push(FieldError { pointer, detail });
             }
@@ -54,7 +57,7 @@ impl LabelsInput {
         }
         for (key, value) in self.metadata {
             let pointer = format!("/labels/metadata/{}", key.replace('~', "~0").replace('/', "~1"));
-            put(format!("metadata.{key}"), value, pointer);
+            put(format!("{METADATA}{key}"), value, pointer);
         }
         if labels.values().map(BTreeSet::len).sum::<usize>() > LABELS_MAX {
             let detail = format!("must have at most {LABELS_MAX} values");

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::bodies::KEY;
 use super::case::Case;
 use super::setup::Setup;
 
@@ -31,13 +32,27 @@ fn malformed(prefix: &str) -> Vec<String> {
 
 /// Routes that name one of the engine's own things, with a body that would be taken.
 pub fn ids(setup: &Setup) -> Vec<Case> {
+    let by = json!({"actor": "admin", "reason": "looked into it"});
     let routes = [
         ("GET /v1/participants/{id}", "prt_", json!(null)),
         ("GET /v1/participants/{id}/ledger", "prt_", json!(null)),
         ("GET /v1/participants/{id}/balances", "prt_", json!(null)),
+        ("GET /v1/participants/{id}/enrollments", "prt_", json!(null)),
+        ("PATCH /v1/participants/{id}", "prt_", json!({"disabled": true})),
+        (
+            "POST /v1/participants/{id}/rewards",
+            "prt_",
+            json!({"amount": {"amount": 500, "currency": "USD"}, "actor": "admin", "reason": "by phone"}),
+        ),
         ("GET /v1/rewards/{id}", "rwd_", json!(null)),
+        ("POST /v1/rewards/{id}/approve", "rwd_", by.clone()),
+        ("POST /v1/rewards/{id}/reject", "rwd_", by.clone()),
+        ("POST /v1/rewards/{id}/reverse", "rwd_", by),
         ("GET /v1/programs/{program}", "prg_", json!(null)),
         ("PATCH /v1/programs/{program}", "prg_", json!({"name": "New"})),
+        ("GET /v1/programs/{program}/groups", "prg_", json!(null)),
+        ("POST /v1/programs/{program}/codes", "prg_", json!({"code": "SUMMER25", "participant": "anna"})),
+        ("POST /v1/programs/{program}/simulate", "prg_", json!({"events": []})),
         ("DELETE /v1/api-keys/{id}", "key_", json!(null)),
         ("PATCH /v1/webhook-endpoints/{endpoint}", "whe_", json!({"secrets": ["whsec_0123456789abcdef"]})),
         ("DELETE /v1/webhook-endpoints/{endpoint}", "whe_", json!(null)),
@@ -48,14 +63,17 @@ pub fn ids(setup: &Setup) -> Vec<Case> {
         let ids = [vec![nobody(prefix)], malformed(prefix)].concat();
         for id in ids {
             let case = Case::new(route, &[&id], &setup.tenant.key, format!("{id:.40} as id")).text(&body);
-            cases.push(case.gives(404, "not_found"));
+            cases.push(case.header(KEY.0, KEY.1).gives(404, "not_found"));
         }
         let broken = Case::new(route, &["%FF"], &setup.tenant.key, "no UTF-8 as id").text(&body);
-        cases.push(broken.names("{path}"));
+        cases.push(broken.header(KEY.0, KEY.1).names("{path}"));
     }
     cases.extend(codes(setup));
     cases.extend(external_ids(setup));
+    cases.extend(referees(setup));
+    cases.extend(parts_of_programs(setup));
     cases.extend(sources(setup));
+    cases.extend(replays(setup));
     cases
 }
 
@@ -73,9 +91,9 @@ fn external_ids(setup: &Setup) -> Vec<Case> {
     let route = "PUT /v1/programs/{program}/participants/{external_id}";
     let key = &setup.tenant.key;
     let mut cases = Vec::new();
-    for id in ["%20", "ben%40example.com", "a%23b", "a%2Fb", "%00", "b%C3%A9n", &"x".repeat(129)] {
+    for id in not_external_id() {
         let case =
-            Case::new(route, &[&setup.program, id], key, format!("{id:.20} as external_id")).text("{}");
+            Case::new(route, &[&setup.program, &id], key, format!("{id:.20} as external_id")).text("{}");
         cases.push(case.names("{external_id}"));
     }
     cases.push(
@@ -90,29 +108,135 @@ fn external_ids(setup: &Setup) -> Vec<Case> {
     cases
 }
 
+/// What no id of the caller's is, as a path says it.
+fn not_external_id() -> [String; 7] {
+    ["%20", "ben%40example.com", "a%23b", "a%2Fb", "%00", "b%C3%A9n", &"x".repeat(129)].map(str::to_owned)
+}
+
+fn referees(setup: &Setup) -> Vec<Case> {
+    let assignment = json!({"program": setup.program, "referrer": "bob"}).to_string();
+    let routes = [
+        ("GET /v1/referrals/{referee}", ""),
+        ("PUT /v1/referrals/{referee}", assignment.as_str()),
+        ("DELETE /v1/referrals/{referee}", ""),
+    ];
+    let mut cases = Vec::new();
+    for (route, body) in routes {
+        let case = |id: &str, what: String| Case::new(route, &[id], &setup.tenant.key, what).text(body);
+        for id in not_external_id() {
+            cases.push(case(&id, format!("{id:.20} as referee")).names("{referee}"));
+        }
+        cases.push(case("%FF", "no UTF-8 as referee".into()).names("{path}"));
+    }
+    // Nobody, somebody who signed up without a code, and a participant's own id.
+    for (route, id) in [
+        ("GET /v1/referrals/{referee}", "dora"),
+        ("GET /v1/referrals/{referee}", &setup.anna.id),
+        ("DELETE /v1/referrals/{referee}", "dora"),
+        ("DELETE /v1/referrals/{referee}", "carl"),
+        ("DELETE /v1/referrals/{referee}", &setup.anna.id),
+    ] {
+        let case = Case::new(route, &[id], &setup.tenant.key, format!("{id:.20} as referee"));
+        cases.push(case.gives(404, "not_found"));
+    }
+    cases
+}
+
+/// Groups and versions of terms.
+fn parts_of_programs(setup: &Setup) -> Vec<Case> {
+    let (put, get) =
+        ("PUT /v1/programs/{program}/groups/{group}", "GET /v1/programs/{program}/terms/{version}");
+    let body = json!({"terms": tests::percent_rule("20")});
+    let key = &setup.tenant.key;
+    let mut cases = Vec::new();
+    for group in ["%20", "Gold", "a%23b", "a%2Fb", "%00", "g%C3%B6ld", &"x".repeat(41)] {
+        let case = Case::new(put, &[&setup.program, group], key, format!("{group:.20} as group"));
+        cases.push(case.body(&body).names("{group}"));
+    }
+    cases
+        .push(Case::new(put, &[&setup.program, "%FF"], key, "no UTF-8 as group").body(&body).names("{path}"));
+    for version in ["0", "3", "-1", "x", "1.0", "%20", "4294967297", "99999999999999999999", "latest", "%00"]
+    {
+        let case = Case::new(get, &[&setup.program, version], key, format!("{version} as version"));
+        cases.push(case.gives(404, "not_found"));
+    }
+    for program in [vec![nobody("prg_")], malformed("prg_")].concat() {
+        let case =
+            |route, part: &str| Case::new(route, &[&program, part], key, format!("{program:.40} as program"));
+        cases.push(case(put, "silver").body(&body).gives(404, "not_found"));
+        cases.push(case(get, "1").gives(404, "not_found"));
+    }
+    cases
+}
+
+/// Texts that name no source, with slashes; and sources that nothing is known of.
+const NO_SOURCES: [&str; 8] = [
+    "invoice/stripe",
+    "invoice/stripe/",
+    "invoice//in_1",
+    "invoice/stripe/in_1/more",
+    "charge/stripe/in_1",
+    "invoice/Stripe/in_1",
+    "invoice/stripe/in%231",
+    "invoice/stripe/in%201",
+];
+const UNKNOWN_SOURCES: [&str; 9] = [
+    "invoice/stripe/in_404",
+    "payment/stripe/in_1",
+    "invoice/own/in_1",
+    "signup/own/nobody",
+    "event/booking_completed/in_1",
+    "payout/own/in_1",
+    "reward/own/in_1",
+    "grant/own/in_1",
+    "event/own/in_1",
+];
+
+fn replays(setup: &Setup) -> Vec<Case> {
+    let route = "POST /v1/events/{source}/replay";
+    let case = |source: &str, what: &str, dry_run: bool| {
+        let case = Case::new(route, &[source], &setup.tenant.key, format!("{what}: {source:.40}"));
+        case.body(&json!({"dry_run": dry_run}))
+    };
+    let mut cases = Vec::new();
+    for source in UNKNOWN_SOURCES.iter().chain(&["milestone/own/bonus.2"]) {
+        for dry_run in [true, false] {
+            cases.push(case(&source.replace('/', ":"), "an unknown source", dry_run).gives(404, "not_found"));
+        }
+    }
+    // A colon may stand in an id: `invoice:stripe:in_1:more` is one.
+    for source in NO_SOURCES.iter().filter(|source| !source.contains("more")) {
+        cases.push(case(&source.replace('/', ":"), "not a source", false).names("{source}"));
+    }
+    for source in [
+        "in_1",
+        "%20",
+        "%00",
+        "invoice%2Fstripe",
+        ":stripe:in_1",
+        &format!("invoice:stripe:{}", "x".repeat(129)),
+    ] {
+        cases.push(case(source, "not a source", false).names("{source}"));
+    }
+    cases.push(case("%FF", "no UTF-8", false).names("{path}"));
+    cases
+}
+
 fn sources(setup: &Setup) -> Vec<Case> {
     let route = "GET /v1/decisions/{source+}";
     let case = |source: &str, what: &str| {
         Case::new(route, &[source], &setup.tenant.key, format!("{what}: {source:.40}"))
     };
-    let mut cases: Vec<Case> = ["invoice/stripe/in_404", "payment/stripe/in_1", "invoice/own/in_1"]
-        .map(|source| case(source, "an unknown source").gives(404, "not_found"))
-        .into();
+    let mut cases: Vec<Case> =
+        UNKNOWN_SOURCES.map(|source| case(source, "an unknown source").gives(404, "not_found")).into();
     let long = format!("invoice/stripe/{}", "x".repeat(129));
-    for source in [
-        "in_1",
-        "invoice/stripe",
-        "invoice/stripe/",
-        "invoice//in_1",
-        "invoice/stripe/in_1/more",
-        "charge/stripe/in_1",
-        "invoice/Stripe/in_1",
-        "invoice/stripe/in%231",
-        "invoice/stripe/in%201",
-        &long,
-    ] {
+    for source in NO_SOURCES.iter().chain(&["in_1", &long]) {
         cases.push(case(source, "not a source").names("{source}"));
     }
+    let milestone = case("milestone/own/bonus.2", "a milestone that nobody reached");
+    cases.push(milestone.query(&format!("participant={}", setup.anna.id)).gives(404, "not_found"));
+    let of_nobody = case("milestone/own/bonus.2", "a milestone of nobody");
+    cases.push(of_nobody.query(&format!("participant={}", nobody("prt_"))).gives(404, "not_found"));
     cases
 }
 
@@ -123,11 +247,12 @@ pub fn queries(setup: &Setup) -> Vec<Case> {
     let mut add = |route, ids: &[&str], query: &str, pointer: &str| {
         cases.push(Case::new(route, ids, key, query).query(query).names(pointer));
     };
-    let lists: [(&str, &[&str]); 4] = [
+    let lists: [(&str, &[&str]); 5] = [
         ("GET /v1/programs", &[]),
         ("GET /v1/referrals", &[]),
         ("GET /v1/rewards", &[]),
         ("GET /v1/participants/{id}/ledger", &[&setup.anna.id]),
+        ("GET /v1/participants/{id}/enrollments", &[&setup.anna.id]),
     ];
     for (route, ids) in lists {
         for limit in ["0", "101", "-1", "1.5", "ten", "", "99999999999"] {
@@ -168,6 +293,13 @@ pub fn queries(setup: &Setup) -> Vec<Case> {
         add("GET /v1/rewards", &[], &format!("participant={id}"), "?participant");
         add("GET /v1/referrals", &[], &format!("referrer={id}"), "?referrer");
     }
+    let route = "GET /v1/decisions/{source+}";
+    for id in ["", "x", "anna", &setup.program] {
+        add(route, &["milestone/own/bonus.2"], &format!("participant={id}"), "?participant");
+    }
+    add(route, &["milestone/own/bonus.2"], "", "?participant");
+    add(route, &["invoice/stripe/in_1"], &format!("participant={}", setup.anna.id), "?participant");
+    add(route, &["invoice/stripe/in_1"], "surprise=1", "?surprise");
     for id in ["", "a%20b", "ben%40example.com", "a%23b", &"x".repeat(129)] {
         add("GET /v1/referrals", &[], &format!("referee={id}"), "?referee");
     }
@@ -178,18 +310,26 @@ pub fn queries(setup: &Setup) -> Vec<Case> {
 pub fn idempotency_keys(setup: &Setup) -> Vec<Case> {
     let name = json!({"name": "Example Ltd"});
     let terms = tests::percent_rule("10");
-    let routes = [
-        ("POST /v1/organizations", name.clone()),
-        ("POST /v1/api-keys", name),
-        ("POST /v1/programs", json!({"name": "Refer a friend", "terms": terms})),
-        ("POST /v1/webhook-endpoints", json!({"processor": "stripe", "livemode": true})),
+    let gift = json!({"amount": {"amount": 500, "currency": "USD"}, "actor": "admin", "reason": "by phone"});
+    let part = json!({"amount": {"amount": 5, "currency": "USD"}, "actor": "admin", "reason": "too much"});
+    let routes: [(&'static str, Option<&str>, serde_json::Value); 6] = [
+        ("POST /v1/organizations", None, name.clone()),
+        ("POST /v1/api-keys", None, name),
+        ("POST /v1/programs", None, json!({"name": "Refer a friend", "terms": terms})),
+        ("POST /v1/webhook-endpoints", None, json!({"processor": "stripe", "livemode": true})),
+        ("POST /v1/participants/{id}/rewards", Some(&setup.anna.id), gift),
+        ("POST /v1/rewards/{id}/reverse", Some(&setup.delivered), part),
     ];
     let mut cases = Vec::new();
-    for (route, body) in routes {
+    for (route, id, body) in routes {
+        let case = |what: String| {
+            Case::new(route, id.as_slice(), &setup.key_for(route), what).body(&body).names("Idempotency-Key")
+        };
         for value in [String::new(), "x".repeat(129)] {
-            let case =
-                Case::new(route, &[], &setup.key_for(route), format!("{} characters as key", value.len()));
-            cases.push(case.body(&body).header("idempotency-key", value).names("Idempotency-Key"));
+            cases.push(case(format!("{} characters as key", value.len())).header("idempotency-key", value));
+        }
+        if id.is_some() {
+            cases.push(case("no key where one is needed".into()));
         }
     }
     cases

@@ -6,7 +6,8 @@ use super::case::Case;
 use super::setup::Setup;
 
 pub fn cases(setup: &Setup) -> Vec<Case> {
-    [sign_ups(setup), invoices(setup), refunds(setup), programs(setup)].concat()
+    let reported = [sign_ups(setup), touches(setup), invoices(setup), refunds(setup), events(setup)].concat();
+    [reported, programs(setup), referrals(setup), codes(setup), rewards(setup)].concat()
 }
 
 fn sign_ups(setup: &Setup) -> Vec<Case> {
@@ -47,6 +48,83 @@ fn sign_ups(setup: &Setup) -> Vec<Case> {
         cases.push(case(&format!("{reason} with a customer"), body).gives(status, reason));
     }
     cases
+}
+
+fn touches(setup: &Setup) -> Vec<Case> {
+    let case = |text: &str| {
+        let case = Case::new("POST /v1/track/touch", &[], &setup.tenant.key, format!("{text:.20} as code"));
+        case.body(&json!({"visitor_id": "v-1", "code": text})).gives(422, "code_not_found")
+    };
+    ["ZZZ-2345", "", "-", "ANN", "DROP TABLE", "ÄÖÜ-2345", &"A".repeat(65)].map(case).into()
+}
+
+/// What contradicts an event or a payout record that is known, or says nothing.
+fn events(setup: &Setup) -> Vec<Case> {
+    let event =
+        |what: &str, body: Value| Case::new("POST /v1/track/event", &[], &setup.tenant.key, what).body(&body);
+    let payout = |what: &str, body: Value| {
+        Case::new("POST /v1/track/payout", &[], &setup.tenant.key, what).body(&body)
+    };
+    let of = |payer: &str, currency: &str| json!({"name": "booking_completed", "event_id": "b-0", "external_id": payer, "amount": 1_000, "currency": currency});
+    let record = |payer: &str, currency: &str| json!({"payout_id": "p-0", "external_id": payer, "payout": 1_000, "currency": currency, "revision": 7});
+    let no_figure = json!({"payout_id": "p-1", "external_id": "ben", "currency": "USD"});
+    vec![
+        event("another currency", of("ben", "EUR")).gives(409, "currency_mismatch"),
+        event("another payer", of("dora", "USD")).gives(409, "payer_mismatch"),
+        payout("another currency", record("ben", "EUR")).gives(409, "currency_mismatch"),
+        payout("another partner", record("dora", "USD")).gives(409, "payer_mismatch"),
+        payout("no figure", no_figure).names("/payout"),
+    ]
+}
+
+fn referrals(setup: &Setup) -> Vec<Case> {
+    let case = |what: &str, referee: &str, program: &str, referrer: &str| {
+        let case = Case::new("PUT /v1/referrals/{referee}", &[referee], &setup.tenant.key, what);
+        case.body(&json!({"program": program, "referrer": referrer}))
+    };
+    vec![
+        case("oneself", "anna", &setup.program, "anna").gives(422, "self_referral"),
+        case("another while one refers", "ben", &setup.program, "bob").gives(409, "already_referred"),
+        case("a participant of another program", "carl", &setup.program, "pam").names("/referrer"),
+        case("another program's participant", "carl", &setup.ended, "anna").names("/referrer"),
+    ]
+}
+
+fn codes(setup: &Setup) -> Vec<Case> {
+    let case = |what: &str, program: &str, code: &str, participant: &str| {
+        let case = Case::new("POST /v1/programs/{program}/codes", &[program], &setup.tenant.key, what);
+        case.body(&json!({"code": code, "participant": participant, "max_uses": 5}))
+    };
+    let taken = |what: &str, code: &str, participant: &str| {
+        case(what, &setup.program, code, participant).gives(409, "code_taken")
+    };
+    vec![
+        taken("the code that the system issued", &setup.anna.code, "anna"),
+        taken("another's code", &setup.anna.code, "bob"),
+        taken("another's promo code", "winter-24", "bob"),
+        taken("a code of another program", &setup.pam.code, "anna"),
+        case("a program that has ended", &setup.ended, "SUMMER25", "eve").gives(422, "program_not_active"),
+    ]
+}
+
+fn rewards(setup: &Setup) -> Vec<Case> {
+    let case = |what: &'static str, reward: &str, code: &'static str| {
+        let route = match code {
+            "reward_not_approvable" => "POST /v1/rewards/{id}/approve",
+            "reward_not_rejectable" => "POST /v1/rewards/{id}/reject",
+            _ => "POST /v1/rewards/{id}/reverse",
+        };
+        let by = json!({"actor": "admin", "reason": "looked into it"});
+        Case::new(route, &[reward], &setup.tenant.key, what).body(&by).gives(409, code)
+    };
+    let part = json!({"actor": "admin", "reason": "x", "amount": {"amount": 1, "currency": "USD"}});
+    let of_rejected = case("a part of a rejected reward", &setup.rejected, "reward_not_reversible");
+    vec![
+        case("a rejected reward", &setup.rejected, "reward_not_approvable"),
+        case("a delivered reward", &setup.delivered, "reward_not_rejectable"),
+        case("a rejected reward", &setup.rejected, "reward_not_reversible"),
+        of_rejected.body(&part).header("idempotency-key", "part"),
+    ]
 }
 
 fn invoices(setup: &Setup) -> Vec<Case> {
@@ -91,7 +169,16 @@ fn programs(setup: &Setup) -> Vec<Case> {
         case.gives(409, "program_transition")
     };
     let terms = tests::percent_rule("20");
+    let of_ended = |what: &str, route: &'static str, ids: &[&str]| {
+        let case = Case::new(route, ids, &setup.tenant.key, what).body(&json!({"terms": terms}));
+        case.gives(409, "program_transition")
+    };
+    let own = of_ended("own terms after the end", "PATCH /v1/participants/{id}", &[&setup.eve.id]);
+    let group = "PUT /v1/programs/{program}/groups/{group}";
+    let groups = of_ended("a group's terms after the end", group, &[&setup.ended, "gold"]);
     vec![
+        own,
+        groups,
         case("back to draft", &setup.program, json!({"status": "draft"})),
         case("from the end to active", &setup.ended, json!({"status": "active"})),
         case("from the end to a pause", &setup.ended, json!({"status": "paused"})),

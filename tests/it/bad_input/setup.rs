@@ -13,14 +13,22 @@ pub const SECRETS: [&str; 2] = ["whsec_that_is_being_replaced", "whsec_that_repl
 pub struct Setup {
     pub world: World,
     pub tenant: Tenant,
-    /// An active program, with the participants `anna` and `bob`.
+    /// An active program, with the participants `anna` and `bob`, and terms for the group `gold`.
     pub program: String,
-    /// A program that has ended.
+    /// A program that has ended, with the participant `eve`.
     pub ended: String,
     pub anna: Participant,
     pub bob: Participant,
     /// A participant of a paused program.
     pub pam: Participant,
+    /// A participant of the program that has ended.
+    pub eve: Participant,
+    /// Anna's reward of `in_1`; it was delivered.
+    pub delivered: String,
+    /// Rewards that wait for approval.
+    pub waiting: [String; 2],
+    /// A reward that was rejected.
+    pub rejected: String,
     /// A Stripe endpoint for test events, with both secrets.
     pub endpoint: String,
     /// One without a secret.
@@ -40,11 +48,24 @@ impl Setup {
         let ben = json!({"external_id": "ben", "code": anna.code, "customer": {"processor": "stripe", "id": "cus_1"}});
         tenant.post("/v1/track/signup", ben).await.created();
         tenant.post("/v1/track/signup", json!({"external_id": "carl"})).await.created();
-        tenant.pay("ben", "in_1", 20_000).await.ok();
+        let paid = tenant.pay("ben", "in_1", 20_000).await.ok();
+        let delivered = rewards_of(&paid).remove(0);
+        let labels = json!({"plans": ["pro"]});
+        let event = json!({"name": "booking_completed", "event_id": "b-0", "external_id": "ben", "amount": 1_000,
+            "currency": "USD", "labels": labels});
+        tenant.post("/v1/track/event", event).await.ok();
+        let payout = json!({"payout_id": "p-0", "external_id": "ben", "payout": 1_000, "currency": "USD", "revision": 1});
+        tenant.post("/v1/track/payout", payout).await.ok();
+        let group = format!("/v1/programs/{program}/groups/gold");
+        tenant.call("PUT", &group, Some(&json!({"terms": percent_rule("20")}))).await.created();
+        let promo = json!({"code": "WINTER24", "participant": "anna", "max_uses": 5});
+        tenant.post(&format!("/v1/programs/{program}/codes"), promo).await.created();
+        let [first, second, rejected] = approvals(&tenant).await;
 
         let paused = tenant.program(percent_rule("10")).await;
         let pam = tenant.enrol(&paused, "pam", "Pam").await;
         let ended = tenant.program(percent_rule("10")).await;
+        let eve = tenant.enrol(&ended, "eve", "Eve").await;
         for (program, status) in [(&paused, "paused"), (&ended, "ended")] {
             tenant
                 .call("PATCH", &format!("/v1/programs/{program}"), Some(&json!({"status": status})))
@@ -70,6 +91,10 @@ impl Setup {
             anna,
             bob,
             pam,
+            eve,
+            delivered,
+            waiting: [first, second],
+            rejected,
             endpoint,
             bare_endpoint,
             revoked: revoked["secret"].as_str().unwrap().to_owned(),
@@ -87,6 +112,25 @@ impl Setup {
             _ => self.tenant.key.clone(),
         }
     }
+}
+
+/// Three rewards of a program in which an administrator must agree; the last one is rejected.
+async fn approvals(tenant: &Tenant) -> [String; 3] {
+    let rule = |id: &str| json!({"id": id, "approval": "manual", "amount": {"fixed": {"amount": 300, "currency": "USD"}}});
+    let program = tenant.program(json!({"rules": [rule("a"), rule("b"), rule("c")]})).await;
+    let mia = tenant.enrol(&program, "mia", "Mia").await;
+    tenant.sign_up("ned", &mia.code).await.created();
+    let paid = tenant.pay("ned", "in_9", 1_000).await.ok();
+    let rewards: [String; 3] = rewards_of(&paid).try_into().unwrap();
+    let by = json!({"actor": "admin", "reason": "no such customer"});
+    tenant.post(&format!("/v1/rewards/{}/reject", rewards[2]), by).await.ok();
+    rewards
+}
+
+/// The rewards that a call has opened.
+fn rewards_of(settled: &Value) -> Vec<String> {
+    let posted = settled["posted"].as_array().unwrap().iter();
+    posted.map(|line| line["reward"].as_str().unwrap().to_owned()).collect()
 }
 
 fn id_of(body: &Value) -> String {

@@ -29,6 +29,10 @@ where
         let bytes = axum::body::Bytes::from_request(request, state).await.map_err(too_large)?;
         // No body at all is an object without fields.
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        // A list would be read as the object's fields in their order.
+        if !text.trim_ascii_start().starts_with(b"{") {
+            return Err(Problem::field("", "must be a JSON object"));
+        }
         let mut reader = serde_json::Deserializer::from_slice(text);
         let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
             Problem::field(pointer_of(error.path()), without_position(&error.into_inner().to_string()))

@@ -348,7 +348,8 @@ fn labels(
     let free = metadata.iter().map(|(key, value)| (format!("metadata.{key}"), value.clone()));
     let labels: Vec<(String, String)> = named.chain(free).collect();
     let fits = |text: &str| (1..=LABEL_BYTES_MAX).contains(&text.len());
-    let all_fit = labels.iter().all(|(key, value)| fits(value) && fits(key.trim_start_matches("metadata.")));
+    let all_fit =
+        labels.iter().all(|(key, value)| fits(value) && fits(key.strip_prefix("metadata.").unwrap_or(key)));
     if all_fit {
         Ok(labels.into_iter().map(|(key, value)| (key, BTreeSet::from([value]))).collect())
     } else {

@@ -119,7 +119,10 @@ fn every_contradiction_in_an_amount_is_refused_at_its_place() {
         (json!({"trigger": "approved", "amount": percent("10")}), &["/amount/percentage/basis"]),
         (json!({"trigger": "payout_recorded", "amount": percent("10")}), &["/amount/percentage/basis"]),
         (json!({"trigger": "reward_earned", "amount": share("10", "payout")}), &["/amount/percentage/basis"]),
-        (json!({"trigger": "reward_earned", "amount": share("10", "reward"), "repeat": "once"}), &["/trigger"]),
+        (
+            json!({"trigger": "reward_earned", "amount": share("10", "reward"), "repeat": "once"}),
+            &["/trigger"],
+        ),
         (json!({"kind": "points", "amount": percent("10")}), &["/amount/percentage/percent"]),
         (json!({"amount": {"per_currency": {}}}), &["/amount/per_currency"]),
         (json!({"amount": {"per_currency": {"USD": 0}}}), &["/amount/per_currency/USD"]),
