@@ -3,8 +3,8 @@
 use aws::http::{Caller, Json, Path, Problem, ProblemBody};
 use aws::settle::Explanation;
 use axum::extract::State;
-use domain::decision::{Delta, Posted};
 use domain::id::{Label, ParticipantId, RewardId, RuleId, SourceId, SourceKind};
+use domain::ledger::{Delta, Posted};
 use domain::money::Money;
 use domain::reason::Reason;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,7 @@
 //! Hears of money: payment processors' webhooks and the tracking API. Both turn into facts and meet in the same source.
 
 mod events;
+mod labels;
 mod stripe;
 mod tracking;
 

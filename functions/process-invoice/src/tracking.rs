@@ -13,7 +13,7 @@ use domain::source::{Payment, Refund, RefundStatus, SourceState};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::events::LabelsInput;
+use crate::labels::LabelsInput;
 use crate::{Deps, SettledView};
 
 /// The processor of invoices that come from no processor.

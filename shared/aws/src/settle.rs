@@ -4,29 +4,28 @@
 //! again and decides again; nothing is written twice because the source's version is part of every write.
 
 mod by_hand;
+mod counters;
 mod explain;
+mod follow_up;
 mod outcome;
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use domain::decision::{Case, Delta, Release, decide, note_posted};
+use domain::decision::{Case, decide, note_posted};
 use domain::fact::{Fact, Payer};
-use domain::id::{ExternalId, OrganizationId, ParticipantId, RewardId, SourceId, SourceKind};
-use domain::ledger::{Cause, Context, Posting, RewardState, post};
-use domain::message::FulfillMessage;
-use domain::money::{Money, MoneyError, Unit};
+use domain::id::{ExternalId, OrganizationId, RewardId, SourceId, SourceKind};
+use domain::ledger::{Cause, Context, Delta, Posting, post};
+use domain::money::{Money, MoneyError};
 use domain::reason::Reason;
 use domain::referral::Binding;
-use domain::source::{Earned, SourceState};
+use domain::source::SourceState;
 use domain::tally::Tallies;
-use domain::terms::Recipient;
 
 use crate::Clock;
 use crate::queue::Queue;
 use crate::store::{
-    Commit, CustomerLink, Forward, Parking, RefereeCount, RefereeRow, SourceRow, Store, StoreError, TallyRow,
-    Then,
+    Commit, CustomerLink, Forward, Parking, RefereeCount, RefereeRow, SourceRow, Store, StoreError,
 };
 pub use by_hand::{ByHand, Gift};
 pub use explain::Explanation;
@@ -39,17 +38,6 @@ use outcome::{
 const ATTEMPTS_MAX: u32 = 24;
 /// How many payments may forward to one another: a payment to its invoice, and no further.
 const FORWARDS_MAX: u32 = 3;
-
-/// Waits before a lost race is run again: not at first, then longer and longer, up to a tenth of a second. Writers of
-/// different sources that race for one participant's counters wait differently long.
-async fn give_way(source: &SourceId, attempt: u32) {
-    if attempt < 2 {
-        return;
-    }
-    let window = 10_u32 << attempt.min(5);
-    let spread = crc32fast::hash(format!("{source}{attempt}").as_bytes()) % window.min(100);
-    tokio::time::sleep(Duration::from_millis(u64::from(spread))).await;
-}
 
 /// What settling needs.
 #[derive(Debug, Clone)]
@@ -97,6 +85,17 @@ pub struct Settled {
     pub posted: Vec<(RewardId, Money)>,
 }
 
+/// Waits before a lost race is run again: not at first, then longer and longer, up to a tenth of a second. Writers of
+/// different sources that race for one participant's counters wait differently long.
+async fn give_way(source: &SourceId, attempt: u32) {
+    if attempt < 2 {
+        return;
+    }
+    let window = 10_u32 << attempt.min(5);
+    let spread = crc32fast::hash(format!("{source}{attempt}").as_bytes()) % window.min(100);
+    tokio::time::sleep(Duration::from_millis(u64::from(spread))).await;
+}
+
 /// What was read of a payer.
 struct PayerState {
     referee: Option<ExternalId>,
@@ -107,39 +106,6 @@ struct PayerState {
 impl Default for PayerState {
     fn default() -> Self {
         Self { referee: None, row: None, binding: Binding::Unknown }
-    }
-}
-
-/// The counters that a decision starts from, and the rows that they were read from.
-#[derive(Default)]
-struct Counters {
-    before: Tallies,
-    rows: Vec<TallyRow>,
-    /// Which referral of the referee.
-    number: u32,
-}
-
-impl Counters {
-    /// The rows of what a decision has counted.
-    fn changed(&self, after: &Tallies, release: &Release, now: DateTime<Utc>) -> Vec<TallyRow> {
-        let mut changed = Vec::new();
-        for row in &self.rows {
-            let units = release.iter().filter(|(participant, _)| *participant == row.participant);
-            let units: Vec<Unit> = units.map(|(_, unit)| *unit).collect();
-            let Some(tally) = after.recipients.get(&row.participant) else { continue };
-            if *tally == row.tally && units.is_empty() {
-                continue;
-            }
-            let mut next = TallyRow { tally: tally.clone(), ..row.clone() };
-            if !units.is_empty() {
-                next.release_from = Some(next.release_from.unwrap_or(now));
-                next.release_units.extend(units);
-                next.release_units.sort_unstable();
-                next.release_units.dedup();
-            }
-            changed.push(next);
-        }
-        changed
     }
 }
 
@@ -443,44 +409,6 @@ impl Settler {
         Ok(Some(settled(&row, before, posted)))
     }
 
-    /// What was counted of everybody whom a decision may concern; nothing is read where nothing is counted.
-    async fn read_counters(
-        &self,
-        organization: &OrganizationId,
-        row: &SourceRow,
-        payer: &PayerState,
-        found: Option<&Then>,
-    ) -> Result<Counters, SettleError> {
-        let mut counters = Counters::default();
-        let at = row.state.payment.as_ref().map(|payment| payment.paid_at);
-        let referral = at.and_then(|at| payer.binding.referral_at(at).ok());
-        let (Some(referral), Some(Then { then, has_past, .. })) = (referral, found) else {
-            return Ok(counters);
-        };
-        counters.number = referral.number;
-        if then.terms.draft.counts_by_referee() || !row.memory.is_empty() {
-            counters.before.referee =
-                payer.row.as_ref().map(|row| row.tally(referral.number)).unwrap_or_default();
-        }
-        if !then.counts {
-            return Ok(counters);
-        }
-        let mut concerned: Vec<ParticipantId> =
-            referral.referrers().into_iter().map(|share| share.participant).collect();
-        if then.terms.draft.rules.iter().any(|rule| rule.recipient == Recipient::Referee) {
-            concerned.push(then.referee.clone());
-        }
-        concerned.extend(row.posted.iter().map(|posted| posted.recipient.clone()));
-        concerned.sort_unstable();
-        concerned.dedup();
-        for participant in concerned {
-            let tally = self.store.get_tally(organization, &participant, *has_past).await?;
-            counters.before.recipients.insert(participant, tally.tally.clone());
-            counters.rows.push(tally);
-        }
-        Ok(counters)
-    }
-
     /// The ledger lines of the differences; `None` when a reward is not as the source says, which means that the
     /// source was written since it was read.
     #[expect(clippy::too_many_arguments, reason = "what one decision turns into lines")]
@@ -529,71 +457,6 @@ impl Settler {
         Ok(Some(postings))
     }
 
-    /// Decides what follows from a commit. Only for speed: the rows are due until it is done, and the sweeper does it if
-    /// this does not.
-    async fn follow_up(&self, organization: &OrganizationId, cascades: &[SourceId], release: &Release) {
-        for source in cascades {
-            if let Err(error) = Box::pin(self.settle_cascade(organization, source)).await {
-                tracing::warn!(source.id = %source, %error, "second-level rewards not decided; the sweeper will");
-            }
-        }
-        for (participant, _) in release {
-            if let Err(error) = self.release(organization, participant).await {
-                tracing::warn!(participant.id = %participant, %error, "held rewards not released; the sweeper will");
-            }
-        }
-    }
-
-    /// Decides the second-level rewards of a reward: `source` is that reward.
-    ///
-    /// # Errors
-    /// [`SettleError`].
-    pub async fn settle_cascade(
-        &self,
-        organization: &OrganizationId,
-        source: &SourceId,
-    ) -> Result<(), SettleError> {
-        let corrupt = |what: &str| StoreError::Corrupt { detail: format!("{source}: {what}") };
-        let id = RewardId::parse(source.reference.as_str()).map_err(|error| corrupt(&error.to_string()))?;
-        let reward =
-            self.store.find_reward(organization, &id).await?.ok_or_else(|| corrupt("no such reward"))?;
-        let earned = Earned { lines: reward.lines, gross: reward.delta, net: reward.net, unit: reward.unit };
-        let participant = self.store.find_recent_participant(organization, &reward.participant).await?;
-        let external_id = participant.map(|participant| participant.external_id);
-        let fact = Fact {
-            source: source.clone(),
-            payer: Payer { external_id: external_id.clone(), customer: None },
-            state: SourceState { earned: Some(earned), ..SourceState::happened(reward.occurred_at, None) },
-            payments: Vec::new(),
-        };
-        let binding = match &external_id {
-            Some(referee) => self.store.get_referee(organization, referee).await?.binding(),
-            None => Binding::Unknown,
-        };
-        let same_program = binding.latest().is_some_and(|referral| referral.program == reward.program);
-        if same_program {
-            self.settle(organization, source, Some(&fact)).await?;
-        } else {
-            self.store.finish_cascade(organization, source).await?;
-        }
-        Ok(())
-    }
-
-    /// Releases the rewards of a participant that waited until enough was earned.
-    ///
-    /// # Errors
-    /// [`SettleError`].
-    pub async fn release(
-        &self,
-        organization: &OrganizationId,
-        participant: &ParticipantId,
-    ) -> Result<(), SettleError> {
-        for reward in self.store.release_held(organization, participant, self.clock.now()).await? {
-            self.announce_reward(organization, &reward).await;
-        }
-        Ok(())
-    }
-
     async fn find_payer(
         &self,
         organization: &OrganizationId,
@@ -609,24 +472,5 @@ impl Settler {
         };
         let binding = row.as_ref().map_or(Binding::Unknown, RefereeRow::binding);
         Ok(Some(PayerState { referee, row, binding }))
-    }
-
-    /// Tells the queue what is due. Only for speed: the rewards' rows are due until they are delivered, and the sweeper
-    /// sends again whatever was not.
-    async fn announce(&self, organization: &OrganizationId, postings: &[Posting]) {
-        for posting in postings {
-            let Posting::Open(reward) = posting else { continue };
-            if reward.state == RewardState::Approved {
-                self.announce_reward(organization, &reward.reward).await;
-            }
-        }
-    }
-
-    pub(crate) async fn announce_reward(&self, organization: &OrganizationId, reward: &RewardId) {
-        let message =
-            FulfillMessage::RewardDueV1 { organization: organization.clone(), reward: reward.clone() };
-        if let Err(error) = self.fulfill_queue.send(&message).await {
-            tracing::warn!(reward.id = %reward, %error, "not announced; the sweeper will");
-        }
     }
 }

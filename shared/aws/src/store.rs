@@ -10,6 +10,7 @@ use crate::config::{ConfigError, Lookup, required};
 use crate::{Clock, Meter, Platform};
 
 mod code;
+mod customer;
 mod day;
 mod due;
 pub mod error;
@@ -26,12 +27,13 @@ mod tally;
 mod touch;
 
 pub use code::{CodeRow, ParticipantRow, Promo};
+pub use customer::CustomerLink;
 pub use error::{StoreError, Transaction};
 pub use item::Item;
 pub use organization::{ApiKeyRow, EndpointRow, KEYS_MAX, OrganizationRow};
 pub use page::Page;
 pub use program::{ProgramRow, Then};
-pub use referee::{Bind, Bound, Companions, CustomerLink, RefereeRow};
+pub use referee::{Bind, Bound, Companions, RefereeRow};
 pub use reward::{Claim, Completion};
 pub use source::{Commit, Forward, Grant, Parking, RefereeCount, SourceRow, Waiting};
 pub use tally::TallyRow;

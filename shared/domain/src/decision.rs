@@ -9,12 +9,11 @@ mod matching;
 mod value;
 
 use chrono::{DateTime, Duration, Utc};
-use serde::{Deserialize, Serialize};
 
 use crate::fact::Payer;
-use crate::id::{Label, ParticipantId, ProgramId, RewardId, RuleId, SourceId};
-use crate::ledger::Promise;
-use crate::money::{Money, MoneyError, Unit, split};
+use crate::id::{Label, ParticipantId, ProgramId, RuleId, SourceId};
+use crate::ledger::{Delta, Posted, Promise};
+use crate::money::{Money, MoneyError, split};
 use crate::program::ProgramStatus;
 use crate::reason::Reason;
 use crate::referral::{Binding, Referral};
@@ -102,60 +101,6 @@ pub struct Judgement {
     pub memory: Memory,
     /// The counters as they are after it.
     pub tallies: Tallies,
-}
-
-/// What has been posted for one rule of one source.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Posted {
-    /// The rule.
-    pub rule: RuleId,
-    /// Who earned.
-    pub recipient: ParticipantId,
-    /// The program.
-    pub program: ProgramId,
-    /// Sum of all entries, in minor units.
-    pub amount: i64,
-    /// Their unit.
-    pub unit: Unit,
-    /// The reward that stands for it now.
-    pub reward: RewardId,
-    /// How many rewards came before it and were taken back undelivered.
-    pub generation: u32,
-    /// Entries of this reward so far.
-    pub entries: u32,
-    /// What was taken back by hand or by time, and is not given again.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub taken: i64,
-    /// Whether nothing is given any more: rejected, expired or taken back in full.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub closed: bool,
-    /// The keys of what was taken back by hand, so that a repeated call takes nothing twice; at most [`HANDS_MAX`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub hands: Vec<String>,
-}
-
-/// Most times that something of one reward is taken back by hand.
-pub const HANDS_MAX: usize = 20;
-
-const fn is_zero(amount: &i64) -> bool {
-    *amount == 0
-}
-
-/// A difference between what a rule should have given and what is posted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delta {
-    /// The source that it is earned from.
-    pub source: SourceId,
-    /// The rule.
-    pub rule: RuleId,
-    /// Who earns by it.
-    pub recipient: ParticipantId,
-    /// What is to be posted: never zero.
-    pub amount: Money,
-    /// What is posted already.
-    pub posted: Option<Posted>,
-    /// What is particular about the reward.
-    pub promise: Promise,
 }
 
 /// What is to be written for a source.

@@ -18,7 +18,6 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::decision::{Delta, Posted};
 use crate::id::{EntryId, ExternalId, ParticipantId, ProgramId, RewardId, RuleId, SourceId, SourceKind};
 use crate::money::{Money, MoneyError, Percentage, Unit};
 use crate::source::SourceState;
@@ -245,6 +244,60 @@ pub struct Entry {
     pub available: i64,
     /// The reward's entries before this one.
     pub number: u32,
+}
+
+/// What has been posted for one rule of one source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Posted {
+    /// The rule.
+    pub rule: RuleId,
+    /// Who earned.
+    pub recipient: ParticipantId,
+    /// The program.
+    pub program: ProgramId,
+    /// Sum of all entries, in minor units.
+    pub amount: i64,
+    /// Their unit.
+    pub unit: Unit,
+    /// The reward that stands for it now.
+    pub reward: RewardId,
+    /// How many rewards came before it and were taken back undelivered.
+    pub generation: u32,
+    /// Entries of this reward so far.
+    pub entries: u32,
+    /// What was taken back by hand or by time, and is not given again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub taken: i64,
+    /// Whether nothing is given any more: rejected, expired or taken back in full.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub closed: bool,
+    /// The keys of what was taken back by hand, so that a repeated call takes nothing twice; at most [`HANDS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hands: Vec<String>,
+}
+
+/// Most times that something of one reward is taken back by hand.
+pub const HANDS_MAX: usize = 20;
+
+const fn is_zero(amount: &i64) -> bool {
+    *amount == 0
+}
+
+/// A difference between what a rule should have given and what is posted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delta {
+    /// The source that it is earned from.
+    pub source: SourceId,
+    /// The rule.
+    pub rule: RuleId,
+    /// Who earns by it.
+    pub recipient: ParticipantId,
+    /// What is to be posted: never zero.
+    pub amount: Money,
+    /// What is posted already.
+    pub posted: Option<Posted>,
+    /// What is particular about the reward.
+    pub promise: Promise,
 }
 
 /// What is the same for every line that one decision writes.

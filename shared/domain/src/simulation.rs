@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use crate::code::ReferralCode;
-use crate::decision::{Case, Decision, Delta, Posted, ProgramThen, decide, note_posted};
+use crate::decision::{Case, Decision, ProgramThen, decide, note_posted};
 use crate::fact::{Payer, PayerMismatch};
 use crate::id::{
     Channel, ExternalId, IdError, OrganizationId, ParticipantId, RewardId, SourceId, SourceKind, digest,
 };
-use crate::ledger::{Balances, Cause, Context, Line, Posting, Reward, add_line, post};
+use crate::ledger::{Balances, Cause, Context, Delta, Line, Posted, Posting, Reward, add_line, post};
 use crate::money::{Money, MoneyError};
 use crate::program::{Program, ProgramStatus, StatusChange};
 use crate::reason::Reason;

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Datelike as _, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::decision::Posted;
 use crate::id::{ParticipantId, RuleId, SourceId};
+use crate::ledger::Posted;
 use crate::money::Unit;
 use crate::reason::Reason;
 use crate::terms::CapPeriod;

@@ -1,8 +1,9 @@
 //! How one rule of a decision is shown.
 
 use aws::store::SourceRow;
-use domain::decision::{Decision, Posted, RuleOutcome};
+use domain::decision::{Decision, RuleOutcome};
 use domain::id::{ParticipantId, RewardId, RuleId, SourceId};
+use domain::ledger::Posted;
 use domain::money::Money;
 use domain::reason::Reason;
 use domain::tally::{Admission, Awarded, Tallies};

@@ -1,9 +1,11 @@
 //! What administrators and time do to rewards: give, approve, reject, take back, let expire. Each goes through the row
 //! that the reward was posted from, so that later events of its source know of it.
 
-use domain::decision::{Delta, HANDS_MAX, Posted, count_by_hand};
+use domain::decision::count_by_hand;
 use domain::id::{EntryId, OrganizationId, RewardId, RuleId, SourceId, SourceKind};
-use domain::ledger::{Cause, Context, Note, Posting, Promise, Reward, RewardState, post, take_back};
+use domain::ledger::{
+    Cause, Context, Delta, HANDS_MAX, Note, Posted, Posting, Promise, Reward, RewardState, post, take_back,
+};
 use domain::money::Money;
 use domain::reason::Reason;
 use domain::tally::Tallies;

@@ -1,9 +1,8 @@
 //! The small functions between what was read and what is written.
 
-use domain::decision::Posted;
 use domain::fact::{Fact, Payer};
 use domain::id::{RewardId, SourceId, SourceKind};
-use domain::ledger::{Cause, Posting};
+use domain::ledger::{Cause, Posted, Posting};
 use domain::money::Money;
 use domain::reason::Reason;
 use domain::source::MergeError;

@@ -117,6 +117,15 @@ impl Change {
     }
 }
 
+/// `SET` of every attribute given.
+pub(crate) fn set_all(attributes: Vec<(&str, AttributeValue)>, condition: &str) -> Change {
+    let parts: Vec<String> = attributes.iter().map(|(name, _)| format!("#{name} = :{name}")).collect();
+    let change = Change::new(format!("SET {}", parts.join(", ")), condition);
+    attributes.into_iter().fold(change, |change, (name, value)| {
+        change.name(&format!("#{name}"), name).value(&format!(":{name}"), value)
+    })
+}
+
 impl Store {
     /// Reads one row.
     pub(crate) async fn get(&self, key: &Key, consistent: bool) -> Result<Option<Item>, StoreError> {

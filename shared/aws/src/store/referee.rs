@@ -1,4 +1,4 @@
-//! Referees and processors' customers, and the sources that wait for them.
+//! Referees, and the sources that wait for them.
 //!
 //! A source whose payer has not signed up yet waits on the payer's row; binding the payer reads what waits in the same
 //! write, and leaves the row due until all of it has been decided again. A customer's row does the same for sources
@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use chrono::{DateTime, Utc};
 use domain::code::ReferralCode;
-use domain::fact::{Customer, Payer};
 use domain::id::{ExternalId, OrganizationId, ParticipantId, SourceId};
 use domain::referral::{Binding, Referral};
 use domain::tally::RefereeTally;
@@ -17,7 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use super::error::{StoreError, Transaction};
-use super::item::{Change, Item, Write, from_item, index_in, key_of, number, text, to_attribute, to_item};
+use super::item::{
+    Change, Item, Write, from_item, index_in, key_of, number, set_all, text, to_attribute, to_item,
+};
 use super::keys::{self, Key};
 use super::organization::absent;
 use super::page::{Page, Range, after, write_cursor};
@@ -56,15 +57,6 @@ enum StoredBinding {
     Bound(Box<Referral>),
 }
 
-/// A customer's row.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct CustomerRow {
-    #[serde(default)]
-    referee: Option<ExternalId>,
-    #[serde(default)]
-    waiting: Vec<SourceId>,
-}
-
 /// How a binding was taken.
 #[derive(Debug)]
 pub enum Bind {
@@ -75,18 +67,6 @@ pub enum Bind {
     },
     /// Bound before.
     Known(Box<RefereeRow>),
-}
-
-/// How a customer was tied to a referee.
-#[derive(Debug)]
-pub enum CustomerLink {
-    /// Tied now (or before, to the same); these sources wait to be decided again.
-    Linked {
-        /// Often none.
-        waiting: Vec<SourceId>,
-    },
-    /// Tied to another referee.
-    Taken,
 }
 
 impl RefereeRow {
@@ -331,122 +311,6 @@ impl Store {
         self.update(&keys::referee(organization, id), &change).await.map(|_| ())
     }
 
-    /// The referee that a processor's customer is; a strong read.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn find_customer(
-        &self,
-        organization: &OrganizationId,
-        customer: &Customer,
-    ) -> Result<Option<ExternalId>, StoreError> {
-        let item = self.get(&keys::customer(organization, customer), true).await?;
-        Ok(item.map(from_item::<CustomerRow>).transpose()?.and_then(|row| row.referee))
-    }
-
-    /// The referee that a payer is: the caller's own id where an event gave it, else by the processor's customer.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn find_referee_of(
-        &self,
-        organization: &OrganizationId,
-        payer: &Payer,
-    ) -> Result<Option<ExternalId>, StoreError> {
-        match (&payer.external_id, &payer.customer) {
-            (Some(external_id), _) => Ok(Some(external_id.clone())),
-            (None, Some(customer)) => self.find_customer(organization, customer).await,
-            (None, None) => Ok(None),
-        }
-    }
-
-    /// The sources that wait for a customer.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn list_waiting_for_customer(
-        &self,
-        organization: &OrganizationId,
-        customer: &Customer,
-    ) -> Result<Vec<SourceId>, StoreError> {
-        let item = self.get(&keys::customer(organization, customer), true).await?;
-        Ok(item.map(from_item::<CustomerRow>).transpose()?.map_or_else(Vec::new, |row| row.waiting))
-    }
-
-    /// Ties a processor's customer to a referee. The first tie stands.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn commit_customer(
-        &self,
-        organization: &OrganizationId,
-        customer: &Customer,
-        referee: &ExternalId,
-        now: DateTime<Utc>,
-    ) -> Result<CustomerLink, StoreError> {
-        let key = keys::customer(organization, customer);
-        let quiet = Change::new(
-            "SET referee = :referee",
-            "attribute_not_exists(referee) AND attribute_not_exists(waiting)",
-        )
-        .value(":referee", text(referee.as_str()));
-        let refused = match self.update(&key, &quiet).await? {
-            Write::Done(_) => return Ok(CustomerLink::Linked { waiting: Vec::new() }),
-            Write::Refused(item) => item,
-        };
-        let known: CustomerRow = from_item(refused)?;
-        if let Some(known_referee) = known.referee {
-            let same = known_referee == *referee;
-            return Ok(if same {
-                CustomerLink::Linked { waiting: known.waiting }
-            } else {
-                CustomerLink::Taken
-            });
-        }
-        let due = keys::due(&key, now);
-        let change = Change::new(
-            "SET referee = :referee, due_pk = :due_pk, due_sk = :due_sk",
-            "attribute_not_exists(referee)",
-        )
-        .value(":referee", text(referee.as_str()))
-        .value(":due_pk", text(due.pk))
-        .value(":due_sk", text(due.sk));
-        match self.update(&key, &change).await? {
-            Write::Done(item) => {
-                Ok(CustomerLink::Linked { waiting: from_item::<CustomerRow>(item)?.waiting })
-            }
-            Write::Refused(item) => {
-                let row: CustomerRow = from_item(item)?;
-                let same = row.referee.as_ref() == Some(referee);
-                Ok(if same { CustomerLink::Linked { waiting: row.waiting } } else { CustomerLink::Taken })
-            }
-        }
-    }
-
-    /// Whether this process has tied a customer already, so that it need not be tied again with every event.
-    #[must_use]
-    pub fn knows_customer(&self, organization: &OrganizationId, customer: &Customer) -> bool {
-        self.customers.any(&keys::customer(organization, customer)).is_some()
-    }
-
-    /// Remembers that a customer is tied.
-    pub fn remember_customer(&self, organization: &OrganizationId, customer: &Customer) {
-        self.customers.keep(keys::customer(organization, customer), (), self.clock.now());
-    }
-
-    /// Everything that waited for a customer has been decided again.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn finish_customer(
-        &self,
-        organization: &OrganizationId,
-        customer: &Customer,
-    ) -> Result<(), StoreError> {
-        let change = Change::new("REMOVE due_pk, due_sk, waiting", "attribute_exists(referee)");
-        self.update(&keys::customer(organization, customer), &change).await.map(|_| ())
-    }
-
     /// Referrals of one referrer, newest first, page by page.
     ///
     /// # Errors
@@ -578,13 +442,4 @@ fn referral_item(
     index_in(&mut item, keys::REFERRER_INDEX, &by_referrer);
     item.insert("kind".to_owned(), text("referral"));
     Ok(item)
-}
-
-/// `SET` of every attribute given.
-pub(crate) fn set_all(attributes: Vec<(&str, AttributeValue)>, condition: &str) -> Change {
-    let parts: Vec<String> = attributes.iter().map(|(name, _)| format!("#{name} = :{name}")).collect();
-    let change = Change::new(format!("SET {}", parts.join(", ")), condition);
-    attributes.into_iter().fold(change, |change, (name, value)| {
-        change.name(&format!("#{name}"), name).value(&format!(":{name}"), value)
-    })
 }

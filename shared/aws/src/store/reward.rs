@@ -7,10 +7,9 @@ use domain::ledger::{Line, Note, Promise, Reward, RewardState};
 
 use super::Store;
 use super::error::StoreError;
-use super::item::{Change, Item, Write, from_item, key_of, number, text, text_of, to_attribute};
+use super::item::{Change, Item, Write, from_item, key_of, number, set_all, text, text_of, to_attribute};
 use super::keys::{self, Key};
 use super::page::Page;
-use super::referee::set_all;
 
 /// How long a worker may take before another may claim the reward.
 pub(crate) const LEASE_SECONDS: i64 = 120;

@@ -2,10 +2,9 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use chrono::{DateTime, Utc};
-use domain::decision::Posted;
 use domain::fact::{Customer, Payer};
 use domain::id::{ExternalId, Label, OrganizationId, ParticipantId, ProgramId, SourceId};
-use domain::ledger::{Entry, Note, Posting, Reward, RewardState};
+use domain::ledger::{Entry, Note, Posted, Posting, Reward, RewardState};
 use domain::money::Money;
 use domain::reason::Reason;
 use domain::source::SourceState;
@@ -14,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use super::error::{StoreError, Transaction};
-use super::item::{Change, Item, Write, from_item, index_in, number, text, to_attribute, to_item};
+use super::item::{Change, Item, Write, from_item, index_in, number, set_all, text, to_attribute, to_item};
 use super::keys;
 use super::organization::absent;
-use super::referee::{RefereeRow, WAITING_MAX, set_all};
+use super::referee::{RefereeRow, WAITING_MAX};
 use super::tally::TallyRow;
 
 /// What a source waits for.

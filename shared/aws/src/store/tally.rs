@@ -10,10 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use super::error::StoreError;
-use super::item::{Change, Write, from_item, index_in, number, text, to_attribute, to_item};
+use super::item::{Change, Write, from_item, index_in, number, set_all, text, to_attribute, to_item};
 use super::keys;
 use super::organization::absent;
-use super::referee::set_all;
 
 /// Lines read at a time while rewards are released.
 const PAGE: i32 = 100;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::id::{ParticipantId, SourceId, SourceKind};
-use crate::ledger::{Posting, Promise};
+use crate::ledger::{Delta, Posted, Posting, Promise};
 use crate::money::{Money, MoneyError, Unit, split};
 use crate::reason::Reason;
 use crate::referral::Referral;
@@ -13,7 +13,7 @@ use crate::touch::Share;
 
 use super::matching::is_triggered;
 use super::value::{Part, paid};
-use super::{Case, Delta, Judgement, Posted, ProgramThen, RuleOutcome};
+use super::{Case, Judgement, ProgramThen, RuleOutcome};
 
 /// Brings the counters in line with what the source is worth now.
 pub(super) fn contribute(

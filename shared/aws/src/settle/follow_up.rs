@@ -1,0 +1,104 @@
+//! What follows from a commit: the queue is told, second-level rewards are decided, rewards that waited for earnings are
+//! released. The rows are due until it is done, and the sweeper does what is not done here.
+
+use domain::decision::Release;
+use domain::fact::{Fact, Payer};
+use domain::id::{OrganizationId, ParticipantId, RewardId, SourceId};
+use domain::ledger::{Posting, RewardState};
+use domain::message::FulfillMessage;
+use domain::referral::Binding;
+use domain::source::{Earned, SourceState};
+
+use super::{SettleError, Settler};
+use crate::store::StoreError;
+
+impl Settler {
+    /// Tells the queue what is due. Only for speed: the rewards' rows are due until they are delivered, and the sweeper
+    /// sends again whatever was not.
+    pub(super) async fn announce(&self, organization: &OrganizationId, postings: &[Posting]) {
+        for posting in postings {
+            let Posting::Open(reward) = posting else { continue };
+            if reward.state == RewardState::Approved {
+                self.announce_reward(organization, &reward.reward).await;
+            }
+        }
+    }
+
+    pub(super) async fn announce_reward(&self, organization: &OrganizationId, reward: &RewardId) {
+        let message =
+            FulfillMessage::RewardDueV1 { organization: organization.clone(), reward: reward.clone() };
+        if let Err(error) = self.fulfill_queue.send(&message).await {
+            tracing::warn!(reward.id = %reward, %error, "not announced; the sweeper will");
+        }
+    }
+
+    /// Decides what follows from a commit. Only for speed: the rows are due until it is done, and the sweeper does it if
+    /// this does not.
+    pub(super) async fn follow_up(
+        &self,
+        organization: &OrganizationId,
+        cascades: &[SourceId],
+        release: &Release,
+    ) {
+        for source in cascades {
+            if let Err(error) = Box::pin(self.settle_cascade(organization, source)).await {
+                tracing::warn!(source.id = %source, %error, "second-level rewards not decided; the sweeper will");
+            }
+        }
+        for (participant, _) in release {
+            if let Err(error) = self.release(organization, participant).await {
+                tracing::warn!(participant.id = %participant, %error, "held rewards not released; the sweeper will");
+            }
+        }
+    }
+
+    /// Decides the second-level rewards of a reward: `source` is that reward.
+    ///
+    /// # Errors
+    /// [`SettleError`].
+    pub async fn settle_cascade(
+        &self,
+        organization: &OrganizationId,
+        source: &SourceId,
+    ) -> Result<(), SettleError> {
+        let corrupt = |what: &str| StoreError::Corrupt { detail: format!("{source}: {what}") };
+        let id = RewardId::parse(source.reference.as_str()).map_err(|error| corrupt(&error.to_string()))?;
+        let reward =
+            self.store.find_reward(organization, &id).await?.ok_or_else(|| corrupt("no such reward"))?;
+        let earned = Earned { lines: reward.lines, gross: reward.delta, net: reward.net, unit: reward.unit };
+        let participant = self.store.find_recent_participant(organization, &reward.participant).await?;
+        let external_id = participant.map(|participant| participant.external_id);
+        let fact = Fact {
+            source: source.clone(),
+            payer: Payer { external_id: external_id.clone(), customer: None },
+            state: SourceState { earned: Some(earned), ..SourceState::happened(reward.occurred_at, None) },
+            payments: Vec::new(),
+        };
+        let binding = match &external_id {
+            Some(referee) => self.store.get_referee(organization, referee).await?.binding(),
+            None => Binding::Unknown,
+        };
+        let same_program = binding.latest().is_some_and(|referral| referral.program == reward.program);
+        if same_program {
+            self.settle(organization, source, Some(&fact)).await?;
+        } else {
+            self.store.finish_cascade(organization, source).await?;
+        }
+        Ok(())
+    }
+
+    /// Releases the rewards of a participant that waited until enough was earned.
+    ///
+    /// # Errors
+    /// [`SettleError`].
+    pub async fn release(
+        &self,
+        organization: &OrganizationId,
+        participant: &ParticipantId,
+    ) -> Result<(), SettleError> {
+        for reward in self.store.release_held(organization, participant, self.clock.now()).await? {
+            self.announce_reward(organization, &reward).await;
+        }
+        Ok(())
+    }
+}
