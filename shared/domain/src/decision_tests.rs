@@ -21,7 +21,7 @@ use chrono::TimeZone as _;
 
 use super::*;
 use crate::code::ReferralCode;
-use crate::id::{Channel, ExternalId, OrganizationId, ProcessorRef};
+use crate::id::{Channel, ExternalId, OrganizationId, ProcessorRef, RewardId};
 use crate::money::Currency;
 use crate::referral::FoundBy;
 use crate::source::{Payment, Refund, RefundStatus};
