@@ -48,13 +48,19 @@ def each_role_may_do_what_its_function_does_and_no_more(story):
         ("dynamodb:Scan", table): [],
         ("dynamodb:DeleteTable", table): [],
         ("dynamodb:DeleteItem", table): ["ManageProgram"],
-        ("dynamodb:Query", table): ["AggregateReports", "ManageProgram"],
+        ("dynamodb:Query", table): [
+            "AggregateReports", "AttributeSignup", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",
+        ],
         ("dynamodb:Query", f"{table}/index/due"): ["SweepDue"],
         ("dynamodb:Query", f"{table}/index/day"): ["AggregateReports", "ManageProgram"],
-        ("dynamodb:Query", f"{table}/index/referrer"): ["ManageProgram"],
+        ("dynamodb:Query", f"{table}/index/referrer"): [
+            "AttributeSignup", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",
+        ],
         ("secretsmanager:GetSecretValue", secret_arn(stage, "RootKey")): ["ManageProgram"],
         ("secretsmanager:GetSecretValue", secret_arn(stage, "SealingKey")): ["ManageProgram", "ProcessInvoice"],
-        ("sqs:SendMessage", queue_arn(stage, "FulfillQueue")): ["AttributeSignup", "ProcessInvoice", "SweepDue"],
+        ("sqs:SendMessage", queue_arn(stage, "FulfillQueue")): [
+            "AttributeSignup", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",
+        ],
         ("sqs:ReceiveMessage", queue_arn(stage, "FulfillQueue")): ["FulfillReward"],
         ("sqs:SendMessage", queue_arn(stage, "EventsQueue")): ["FulfillReward"],
         ("sqs:ReceiveMessage", queue_arn(stage, "EventsQueue")): [],
