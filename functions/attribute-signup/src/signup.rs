@@ -205,10 +205,9 @@ async fn companions(
     if let Some(most) = then.terms.max_referrals {
         let has_past = program.program.counts_from.is_some_and(|from| from > program.program.created_at);
         let mut row = deps.edge.store.get_tally(organization, &referral.referrer, has_past).await?;
-        if row.tally.referrals >= most {
-            return Ok(Err(Reason::ReferrerLimitReached));
+        if let Err(reason) = row.tally.refer(Some(most)) {
+            return Ok(Err(reason));
         }
-        row.tally.referrals = row.tally.referrals.saturating_add(1);
         companions.tally = Some(row);
     }
     Ok(Ok(companions))

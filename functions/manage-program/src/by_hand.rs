@@ -269,7 +269,7 @@ fn needed(key: IdempotencyKey) -> Result<String, Problem> {
 fn checked_kind(kind: GrantKind, amount: Money) -> Result<RewardKind, Problem> {
     check_amount(amount)?;
     let is_currency = amount.unit.currency().is_some();
-    let is_action = RewardKind::ACTIONS.iter().any(|kind| kind.piece() == amount.unit);
+    let is_action = RewardKind::is_action_unit(amount.unit);
     let (kind, fits, detail) = match kind {
         GrantKind::Allowance => {
             (RewardKind::Allowance, is_currency, "must be an ISO 4217 currency for this kind")

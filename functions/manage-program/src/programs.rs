@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use domain::id::{OrganizationId, ProgramId};
 use domain::program::{
-    ChangeError, NAME_CHARS_MAX, Program, ProgramStatus, ProgramType, Settings, TermsPolicy,
+    NAME_CHARS_MAX, Program, ProgramStatus, ProgramType, ScheduleError, Settings, TermsPolicy,
 };
 use domain::terms::{Terms, TermsDraft};
 use serde::{Deserialize, Serialize};
@@ -193,7 +193,7 @@ fn check_schedule(
         }
     }
     if starts_at.zip(ends_at).is_some_and(|(start, end)| end <= start) {
-        return Err(Problem::field("/ends_at", ChangeError::EndBeforeStart));
+        return Err(Problem::field("/ends_at", ScheduleError::EndBeforeStart));
     }
     Ok(())
 }

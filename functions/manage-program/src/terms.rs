@@ -239,8 +239,6 @@ pub(crate) fn refused(error: ChangeError) -> Problem {
         ChangeError::TooManyAssignments => {
             ("too_many_assignments", "The participant's terms have changed as often as they can.")
         }
-        ChangeError::Passed => return Problem::field("/starts_at", error),
-        ChangeError::EndBeforeStart => return Problem::field("/ends_at", error),
     };
     Problem::new(409, code, title).detail(error)
 }

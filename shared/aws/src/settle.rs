@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use domain::decision::{Case, decide, note_posted};
 use domain::fact::{Fact, Payer};
 use domain::id::{ExternalId, OrganizationId, RewardId, SourceId, SourceKind};
-use domain::ledger::{Cause, Context, Delta, Posting, post};
+use domain::ledger::{Cause, Context, Delta, Posting, note, post};
 use domain::money::{Money, MoneyError};
 use domain::reason::Reason;
 use domain::referral::Binding;
@@ -29,10 +29,7 @@ use crate::store::{
 };
 pub use by_hand::{ByHand, Gift};
 pub use explain::Explanation;
-use outcome::{
-    cascades, join, posted_line, replace, same_but_time, settled, takes_back, told_reason, unchanged,
-    waiting_for,
-};
+use outcome::{join, posted_line, same_but_time, second_level, settled, takes_back, unchanged, waiting_for};
 
 /// How often a lost race is tried again before the caller is asked to come back.
 const ATTEMPTS_MAX: u32 = 24;
@@ -237,7 +234,7 @@ impl Settler {
         }
         match self.store.commit_forward(organization, payment, invoice, self.clock.now()).await? {
             Forward::Empty => {}
-            Forward::Waiting(state) => self.move_payment(organization, payment, invoice, state).await?,
+            Forward::Waiting(state) => self.move_payment(organization, payment, invoice, *state).await?,
             Forward::Known(known) if known == *invoice => {}
             Forward::Known(_) => {
                 tracing::warn!(payment.id = %payment, "a payment is tied to another invoice already");
@@ -275,7 +272,10 @@ impl Settler {
                 Some(fact) => self.find_payer(organization, &fact.payer).await?,
                 None => None,
             };
-            if let Some(PayerState { binding: Binding::Organic { .. }, .. }) = &payer {
+            let organic = matches!(&payer, Some(PayerState { binding: Binding::Organic { .. }, .. }));
+            // A reward's own row is due until it was decided on: writing it is what ends that.
+            let is_reward = source.kind == SourceKind::Reward;
+            if organic && !is_reward {
                 return Ok(unchanged(source, Reason::NotReferred));
             }
             let known = self.store.find_source(organization, &source).await?;
@@ -293,7 +293,7 @@ impl Settler {
             let mut row = join(&before, fact)?;
             self.drop_labels(organization, payer.as_ref(), &mut row).await?;
             let is_known = known.is_some() && row == before && before.waiting_for.is_none();
-            if is_known && fact.is_some() && source.kind != SourceKind::Reward {
+            if is_known && fact.is_some() && !is_reward {
                 return Ok(unchanged(source, before.reason.unwrap_or(Reason::AwaitingPayment)));
             }
             if payer.as_ref().is_none_or(|payer| payer.referee.is_none()) {
@@ -356,7 +356,7 @@ impl Settler {
             now,
         };
         let decision = decide(&case, &row.posted)?;
-        let reason = told_reason(&row.source, decision.judgement.reason);
+        let reason = decision.judgement.reason;
         row.reason = Some(reason);
         if let Some(waiting_for) = waiting_for(reason, &known_payer) {
             row.waiting_for = Some(waiting_for.clone());
@@ -380,12 +380,12 @@ impl Settler {
         else {
             return Ok(None);
         };
-        // A reward's own row is due until it was decided on: writing it is what ends that.
-        if same_but_time(before, &row) && row.source.kind != SourceKind::Reward {
+        let is_same = postings.is_empty() && same_but_time(before, &row);
+        if is_same && row.source.kind != SourceKind::Reward {
             return Ok(Some(unchanged(row.source, reason)));
         }
         let changed = counters.changed(&tallies, &decision.release, now);
-        let cascades = cascades(&postings, found.as_ref());
+        let cascades = second_level(&postings, found.as_ref().is_some_and(|found| found.cascades));
         let number = counters.number;
         let referee = payer.referee.as_ref().zip(payer.row.as_ref());
         let referee = referee.filter(|_| tallies.referee != counters.before.referee);
@@ -448,7 +448,7 @@ impl Settler {
             };
             let (posting, posted) = post(delta, current.as_ref(), &context)?;
             if delta.source == row.source {
-                replace(&mut row.posted, delta.posted.as_ref(), posted);
+                note(&mut row.posted, delta.posted.as_ref(), posted);
             } else {
                 note_posted(tallies, delta, posted);
             }

@@ -11,7 +11,7 @@ mod value;
 use chrono::{DateTime, Duration, Utc};
 
 use crate::fact::Payer;
-use crate::id::{Label, ParticipantId, ProgramId, RuleId, SourceId};
+use crate::id::{Label, ParticipantId, ProgramId, RuleId, SourceId, SourceKind};
 use crate::ledger::{Delta, Posted, Promise};
 use crate::money::{Money, MoneyError, split};
 use crate::program::ProgramStatus;
@@ -146,6 +146,8 @@ pub fn judge(case: &Case<'_>) -> Result<Judgement, MoneyError> {
     };
     let Some(payment) = &case.state.payment else { return Ok(stop(Reason::AwaitingPayment)) };
     let referral = match case.binding {
+        // What somebody earned whom nobody referred has no second level, and waits for nobody.
+        Binding::Unknown if case.source.kind == SourceKind::Reward => return Ok(stop(Reason::NotReferred)),
         Binding::Unknown if case.payer.external_id.is_none() => return Ok(stop(Reason::PayerUnknown)),
         Binding::Unknown => return Ok(stop(Reason::AwaitingSignup)),
         Binding::Organic { .. } => return Ok(stop(Reason::NotReferred)),
@@ -154,6 +156,10 @@ pub fn judge(case: &Case<'_>) -> Result<Judgement, MoneyError> {
     let (referral, then) = match (referral, case.then) {
         (Err(reason), _) => return Ok(stop(reason)),
         (Ok(_), None) => return Ok(stop(Reason::ProgramNotActive)),
+        // A second level stays within its program.
+        (Ok(referral), _) if case.state.is_earned_elsewhere(&referral.program) => {
+            return Ok(stop(Reason::NotReferred));
+        }
         (Ok(referral), Some(then)) => (referral, then),
     };
     let variant = variant_of(&then.program, &referral.referee, &then.terms.draft.variants);
@@ -309,7 +315,7 @@ fn standing_reason(case: &Case<'_>, target: i64) -> Reason {
     let state = case.state;
     if target > 0 {
         Reason::Earned
-    } else if state.earned.is_some_and(|earned| earned.net <= 0) {
+    } else if state.earned.as_ref().is_some_and(|earned| earned.net <= 0) {
         Reason::TakenBack
     } else if state.voided && state.payment.as_ref().is_some_and(|payment| payment.amount == 0) {
         Reason::Cancelled
@@ -400,7 +406,7 @@ fn difference(target: Money, posted: Option<&Posted>) -> Result<Money, MoneyErro
     Ok(Money::new(amount, target.unit))
 }
 
-pub use counting::{Release, count_by_hand, count_earned, note_posted};
+pub use counting::{Release, count_earned, note_posted};
 
 #[cfg(test)]
 #[path = "decision_tests.rs"]

@@ -330,6 +330,13 @@ impl SourceId {
         Self::own(SourceKind::Milestone, ProcessorRef(format!("{rule}.{at}")))
     }
 
+    /// At how many referrals, where it is a milestone.
+    #[must_use]
+    pub fn milestone_at(&self) -> Option<u32> {
+        let (_, at) = self.reference.0.rsplit_once('.').filter(|_| self.kind == SourceKind::Milestone)?;
+        at.parse().ok()
+    }
+
     /// A reward given by hand; `id` is what tells one such gift from another.
     #[must_use]
     pub fn grant(id: &EntryId) -> Self {

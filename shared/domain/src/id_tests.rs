@@ -3,6 +3,15 @@ use chrono::TimeZone as _;
 use super::*;
 
 #[test]
+fn a_milestone_names_its_number() {
+    let rule = RuleId::parse("bonus-2").unwrap();
+    assert_eq!(SourceId::milestone(&rule, 15).milestone_at(), Some(15));
+    let read = SourceId::parse("milestone/own/bonus-2.15").unwrap();
+    assert_eq!((read.milestone_at(), read), (Some(15), SourceId::milestone(&rule, 15)));
+    assert_eq!(SourceId::parse("invoice/own/bonus-2.15").unwrap().milestone_at(), None);
+}
+
+#[test]
 fn an_external_id_is_kept_verbatim() {
     for text in ["u_1", "auth0|63f0", "A-b.C:9", &"x".repeat(128)] {
         assert_eq!(ExternalId::parse(text).unwrap().as_str(), text);

@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 
 use crate::id::{EntryId, ExternalId, ParticipantId, ProgramId, RewardId, RuleId, SourceId, SourceKind};
 use crate::money::{Money, MoneyError, Percentage, Unit};
-use crate::source::SourceState;
+use crate::source::{Earned, SourceState};
 use crate::terms::RewardKind;
 
 /// Where a reward stands.
@@ -337,6 +337,57 @@ pub enum Posting {
     },
 }
 
+impl Posting {
+    /// The reward as it is afterwards.
+    #[must_use]
+    pub const fn reward(&self) -> &Reward {
+        match self {
+            Self::Open(reward) => reward,
+            Self::Correct { reward, .. } => reward,
+        }
+    }
+
+    /// What the line adds.
+    #[must_use]
+    pub fn amount(&self) -> Money {
+        match self {
+            Self::Open(reward) => Money::new(reward.delta, reward.unit),
+            Self::Correct { entry, .. } => Money::new(entry.delta, entry.unit),
+        }
+    }
+}
+
+impl Reward {
+    /// The source of what its recipient's referrer earns by it, in a program that pays a second level. There is none of
+    /// what is of the second level itself, nor of what was given by hand.
+    #[must_use]
+    pub fn second_level(&self) -> Option<SourceId> {
+        let pays = !matches!(self.source.kind, SourceKind::Reward | SourceKind::Grant);
+        pays.then(|| SourceId::reward(&self.reward))
+    }
+
+    /// The state of that source.
+    #[must_use]
+    pub fn as_source(&self) -> SourceState {
+        let earned = Earned {
+            lines: self.lines,
+            gross: self.delta,
+            net: self.net,
+            unit: self.unit,
+            program: self.program.clone(),
+        };
+        SourceState { earned: Some(earned), ..SourceState::happened(self.occurred_at, None) }
+    }
+}
+
+/// Notes what is posted after a line, in the place of what was posted `before`.
+pub fn note(all: &mut Vec<Posted>, before: Option<&Posted>, after: Posted) {
+    match all.iter_mut().find(|posted| Some(&**posted) == before) {
+        Some(posted) => *posted = after,
+        None => all.push(after),
+    }
+}
+
 /// Turns one difference into lines. `current` is the reward named by `delta.posted`, as it was read.
 ///
 /// # Errors
@@ -347,19 +398,27 @@ pub fn post(
     context: &Context,
 ) -> Result<(Posting, Posted), MoneyError> {
     let Some((posted, current)) = delta.posted.as_ref().zip(current) else {
-        return Ok(open(delta, 0, context));
+        let (reward, posted) = open(delta, context);
+        return Ok((Posting::Open(reward), posted));
     };
     let closed =
         matches!(current.state, RewardState::Reversed | RewardState::Rejected | RewardState::Expired);
     let undelivered = closed && current.fulfilled_at.is_none();
     if undelivered && delta.amount.amount > 0 {
-        let (posting, again) = open(delta, posted.generation.saturating_add(1), context);
-        return Ok((posting, Posted { taken: posted.taken, hands: posted.hands.clone(), ..again }));
+        let (reward, again) = open_again(delta, posted.generation.saturating_add(1), context);
+        let after = Posted { taken: posted.taken, hands: posted.hands.clone(), ..again };
+        return Ok((Posting::Open(reward), after));
     }
     correct(delta, posted, current, context)
 }
 
-fn open(delta: &Delta, generation: u32, context: &Context) -> (Posting, Posted) {
+/// A reward that is opened for the first time, and what is posted of it then.
+#[must_use]
+pub fn open(delta: &Delta, context: &Context) -> (Reward, Posted) {
+    open_again(delta, 0, context)
+}
+
+fn open_again(delta: &Delta, generation: u32, context: &Context) -> (Reward, Posted) {
     let (rule, recipient) = (&delta.rule, &delta.recipient);
     let id = RewardId::of(recipient, context.recorded_at, &delta.source, rule, delta.amount.unit, generation);
     let reward = Reward {
@@ -400,7 +459,7 @@ fn open(delta: &Delta, generation: u32, context: &Context) -> (Posting, Posted) 
         closed: false,
         hands: Vec::new(),
     };
-    (Posting::Open(reward), posted)
+    (reward, posted)
 }
 
 fn correct(
@@ -562,7 +621,7 @@ pub fn add_line(balances: &mut Balances, line: &Line) -> Result<(), MoneyError> 
         Line::Entry(entry) => (entry.unit, entry.delta, entry.available, 0),
     };
     // An action has no value: it is in the ledger as having happened, and in no balance.
-    if RewardKind::ACTIONS.into_iter().any(|kind| kind.piece() == unit) {
+    if RewardKind::is_action_unit(unit) {
         return Ok(());
     }
     let figures = balances.entry(unit).or_default();

@@ -183,6 +183,11 @@ pub enum ChangeError {
     /// The participant's history is full.
     #[error("the terms of a participant can change at most {ASSIGNMENTS_MAX} times")]
     TooManyAssignments,
+}
+
+/// A beginning or an end that a program cannot have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ScheduleError {
     /// A beginning or an end that has passed, or lies too near.
     #[error(
         "must lie more than {CHANGE_DELAY_SECONDS} seconds ahead; what has begun or ended cannot be moved"
@@ -339,13 +344,13 @@ impl Program {
     /// Moves the beginning and the end. What has passed, or comes within [`CHANGE_DELAY_SECONDS`], stays as it is.
     ///
     /// # Errors
-    /// [`ChangeError`] with the name of the field; the program is left as it was.
+    /// [`ScheduleError`] with the name of the field; the program is left as it was.
     pub fn change_schedule(
         &mut self,
         starts_at: Option<DateTime<Utc>>,
         ends_at: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
-    ) -> Result<(), (&'static str, ChangeError)> {
+    ) -> Result<(), (&'static str, ScheduleError)> {
         let horizon = now + Duration::seconds(CHANGE_DELAY_SECONDS);
         let fixed = |moment: Option<DateTime<Utc>>| moment.is_some_and(|moment| moment <= horizon);
         // Without a beginning the program has begun as soon as it was active.
@@ -356,13 +361,13 @@ impl Program {
             .any(|change| change.status != ProgramStatus::Draft && change.effective_from <= horizon);
         let begun = opened && (self.starts_at.is_none() || starts_at.is_none());
         if starts_at != self.starts_at && (begun || fixed(self.starts_at) || fixed(starts_at)) {
-            return Err(("starts_at", ChangeError::Passed));
+            return Err(("starts_at", ScheduleError::Passed));
         }
         if ends_at != self.ends_at && (fixed(self.ends_at) || fixed(ends_at)) {
-            return Err(("ends_at", ChangeError::Passed));
+            return Err(("ends_at", ScheduleError::Passed));
         }
         if starts_at.zip(ends_at).is_some_and(|(start, end)| end <= start) {
-            return Err(("ends_at", ChangeError::EndBeforeStart));
+            return Err(("ends_at", ScheduleError::EndBeforeStart));
         }
         (self.starts_at, self.ends_at) = (starts_at, ends_at);
         Ok(())

@@ -226,13 +226,13 @@ fn a_season_begins_and_ends_by_itself() {
 fn what_has_begun_or_ended_cannot_be_moved() {
     let season =
         || created(Settings { starts_at: Some(days(10)), ends_at: Some(days(20)), ..Settings::default() });
-    let passed = |field| Err((field, ChangeError::Passed));
+    let passed = |field| Err((field, ScheduleError::Passed));
     let horizon = Duration::seconds(CHANGE_DELAY_SECONDS);
     for (now, starts_at, ends_at, expected) in [
         (days(5), Some(days(11)), Some(days(21)), Ok(())),
         (days(5), Some(days(10)), None, Ok(())),
         (days(5), Some(days(10)), Some(days(20)), Ok(())),
-        (days(5), Some(days(12)), Some(days(12)), Err(("ends_at", ChangeError::EndBeforeStart))),
+        (days(5), Some(days(12)), Some(days(12)), Err(("ends_at", ScheduleError::EndBeforeStart))),
         (days(5), Some(days(4)), Some(days(20)), passed("starts_at")),
         (days(5), Some(days(5) + horizon), Some(days(20)), passed("starts_at")),
         (days(5), Some(days(10)), Some(days(4)), passed("ends_at")),
@@ -259,7 +259,10 @@ fn what_has_begun_or_ended_cannot_be_moved() {
 #[test]
 fn a_program_without_a_beginning_begins_when_it_becomes_active() {
     let mut active = program();
-    assert_eq!(active.change_schedule(Some(days(5)), None, days(1)), Err(("starts_at", ChangeError::Passed)));
+    assert_eq!(
+        active.change_schedule(Some(days(5)), None, days(1)),
+        Err(("starts_at", ScheduleError::Passed))
+    );
     let (id, name) = (ProgramId::derive(&["p"]), "Spring".to_owned());
     let settings = Settings { starts_at: Some(days(10)), ..Settings::default() };
     let mut draft = Program::create(id, name, ProgramStatus::Draft, settings, &draft(TEN_PERCENT), at(0));

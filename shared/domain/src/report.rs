@@ -113,7 +113,7 @@ fn add_to(figures: &mut DayFigures, line: &DayLine) -> Result<(), MoneyError> {
         DayLine::Entry { delta, unit, cause, .. } => (&mut figures.corrections, *delta, *unit, *cause),
     };
     *count = count.saturating_add(1);
-    if RewardKind::ACTIONS.into_iter().any(|kind| kind.piece() == unit) {
+    if RewardKind::is_action_unit(unit) {
         return Ok(());
     }
     let amounts = figures.amounts.entry(unit).or_default();

@@ -12,15 +12,12 @@ use chrono::{DateTime, Utc};
 use crate::code::ReferralCode;
 use crate::decision::{Case, Decision, ProgramThen, decide, note_posted};
 use crate::fact::{Payer, PayerMismatch};
-use crate::id::{
-    Channel, ExternalId, IdError, OrganizationId, ParticipantId, RewardId, SourceId, SourceKind, digest,
-};
-use crate::ledger::{Balances, Cause, Context, Delta, Line, Posted, Posting, Reward, add_line, post};
-use crate::money::{Money, MoneyError};
+use crate::id::{Channel, ExternalId, IdError, OrganizationId, ParticipantId, RewardId, SourceId, digest};
+use crate::ledger::{Balances, Cause, Context, Delta, Line, Posted, Posting, Reward, add_line, note, post};
+use crate::money::MoneyError;
 use crate::program::{Program, ProgramStatus, StatusChange};
-use crate::reason::Reason;
 use crate::referral::{Binding, CodeOwner, ProgramAtSignup, Signup, attribute, repeat};
-use crate::source::{Earned, MergeError, SourceState};
+use crate::source::{MergeError, SourceState};
 use crate::tally::{Memory, RefereeTally, Tallies, Tally};
 use crate::terms::{Terms, TermsDraft};
 use crate::touch::Touch;
@@ -178,13 +175,11 @@ impl Simulation {
             Ok(binding) => binding,
             Err(reason) => return refused(reason),
         };
-        let shares = binding.latest().map(|referral| referral.referrers()).unwrap_or_default();
-        for share in &shares {
-            let made = self.tallies.entry(share.participant.clone()).or_default();
-            if self.terms.draft.max_referrals.is_some_and(|most| made.referrals >= most) {
-                return refused(Reason::ReferrerLimitReached);
+        if let Some(referral) = binding.latest() {
+            let made = self.tallies.entry(referral.referrer.clone()).or_default();
+            if let Err(reason) = made.refer(self.terms.draft.max_referrals) {
+                return refused(reason);
             }
-            made.referrals = made.referrals.saturating_add(1);
         }
         self.participant(&example.referee);
         self.referees.insert(example.referee.clone(), binding);
@@ -235,13 +230,13 @@ impl Simulation {
         for delta in &deltas {
             let (posting, posted) = self.post(source, &row, delta, told)?;
             if delta.source == *source {
-                replace(&mut row.posted, delta.posted.as_ref(), posted.clone());
+                note(&mut row.posted, delta.posted.as_ref(), posted);
             } else {
-                note_posted(&mut tallies, delta, posted.clone());
+                note_posted(&mut tallies, delta, posted);
             }
             let (line, reward) = self.write(posting)?;
             lines.push(line);
-            changed.push((reward, posted.entries));
+            changed.push(reward);
         }
         if let (Some(number), Some(referee)) = (number, row.payer.external_id.clone()) {
             self.referee_tallies.insert((referee, number), tallies.referee);
@@ -260,10 +255,8 @@ impl Simulation {
         let rules = rules.collect();
         let variant = judgement.variant.clone();
         let mut decisions = vec![Decided { source: source.clone(), reason, variant, rules, posted: lines }];
-        for (reward, entries) in
-            changed.into_iter().filter(|(reward, _)| reward.source.kind != SourceKind::Reward)
-        {
-            decisions.extend(self.cascade(&reward, entries)?);
+        for reward in &changed {
+            decisions.extend(self.cascade(reward)?);
         }
         Ok(decisions)
     }
@@ -324,16 +317,10 @@ impl Simulation {
 
     /// Writes a line to the ledger; answers it and its reward as it is afterwards.
     fn write(&mut self, posting: Posting) -> Result<(SimulatedLine, Reward), SimulationError> {
-        let (line, reward, delta, cause) = match posting {
-            Posting::Open(reward) => {
-                let line = Line::Reward(Box::new(reward.clone()));
-                let (delta, cause) = (reward.delta, reward.cause);
-                (line, reward, delta, cause)
-            }
-            Posting::Correct { entry, reward, .. } => {
-                let (delta, cause) = (entry.delta, entry.cause);
-                (Line::Entry(Box::new(entry)), *reward, delta, cause)
-            }
+        let (reward, amount) = (posting.reward().clone(), posting.amount());
+        let (cause, line) = match posting {
+            Posting::Open(reward) => (reward.cause, Line::Reward(Box::new(reward))),
+            Posting::Correct { entry, .. } => (entry.cause, Line::Entry(Box::new(entry))),
         };
         add_line(self.balances.entry(reward.participant.clone()).or_default(), &line)?;
         self.rewards.insert(reward.reward.clone(), reward.clone());
@@ -341,7 +328,7 @@ impl Simulation {
             reward: reward.reward.clone(),
             rule: reward.rule.clone(),
             recipient: self.name(&reward.participant),
-            amount: Money::new(delta, reward.unit),
+            amount,
             cause,
             state: reward.state,
         };
@@ -349,15 +336,14 @@ impl Simulation {
     }
 
     /// Decides what a participant's referrer earns by what the participant earned: there is no third level.
-    fn cascade(&mut self, reward: &Reward, entries: u32) -> Result<Vec<Decided>, SimulationError> {
+    fn cascade(&mut self, reward: &Reward) -> Result<Vec<Decided>, SimulationError> {
+        let Some(source) = reward.second_level() else { return Ok(Vec::new()) };
         let payer = self.names.get(&reward.participant).cloned();
         let referred = self.binding(payer.as_ref()).latest().is_some();
         if !self.terms.draft.cascades() || !referred {
             return Ok(Vec::new());
         }
-        let earned = Earned { lines: entries, gross: reward.delta, net: reward.net, unit: reward.unit };
-        let state = SourceState { earned: Some(earned), ..SourceState::happened(reward.occurred_at, None) };
-        self.record(&Told { source: SourceId::reward(&reward.reward), payer, state })
+        self.record(&Told { source, payer, state: reward.as_source() })
     }
 
     fn binding(&self, referee: Option<&ExternalId>) -> Binding {
@@ -403,13 +389,6 @@ fn paid_at(state: &SourceState) -> Option<DateTime<Utc>> {
 /// A code to tell referrers apart.
 fn code_of(referrer: &ExternalId) -> ReferralCode {
     ReferralCode::generate(referrer.as_str(), &digest("example", &[referrer.as_str()]), 0)
-}
-
-fn replace(all: &mut Vec<Posted>, before: Option<&Posted>, after: Posted) {
-    match all.iter_mut().find(|posted| Some(&**posted) == before) {
-        Some(posted) => *posted = after,
-        None => all.push(after),
-    }
 }
 
 fn counted(outcome: &crate::decision::RuleOutcome) -> Counted {

@@ -3,6 +3,7 @@ use serde_json::json;
 use super::stage::{Stage, day, outcome, rule, simulation, terms};
 use super::*;
 use crate::money::{Currency, Unit};
+use crate::reason::Reason;
 
 fn event(json: &serde_json::Value) -> ExampleEvent {
     serde_json::from_value(json.clone()).unwrap()

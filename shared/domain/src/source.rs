@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::id::ProcessorRef;
+use crate::id::{ProcessorRef, ProgramId};
 use crate::money::{Currency, Money, Unit};
 
 /// Most refunds and most disputes kept for one source; far above what a processor allows on one charge.
@@ -108,7 +108,7 @@ pub struct PayoutFigures {
 }
 
 /// What stands of the reward that a second-level reward is taken of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Earned {
     /// The reward's lines so far; the highest count has the newest figure.
     pub lines: u32,
@@ -118,6 +118,8 @@ pub struct Earned {
     pub net: i64,
     /// Its unit.
     pub unit: Unit,
+    /// The program that it was earned in.
+    pub program: ProgramId,
 }
 
 /// What an event is about, by key: `plan`, `product`, `country`, `metadata.<key>`.
@@ -254,9 +256,9 @@ impl SourceState {
             return Err(MergeError::TooManyLabels);
         }
         joined.payout = join_payout(self.payout.as_ref(), event.payout.as_ref());
-        joined.earned = match (self.earned, event.earned) {
-            (Some(a), Some(b)) if b.lines > a.lines => Some(b),
-            (known, told) => known.or(told),
+        joined.earned = match (&self.earned, &event.earned) {
+            (Some(a), Some(b)) if b.lines > a.lines => Some(b.clone()),
+            (known, told) => known.as_ref().or(told.as_ref()).cloned(),
         };
         let fits = [joined.refunds.len(), joined.refunded_by_charge.len(), joined.disputes.len()]
             .iter()
@@ -299,6 +301,12 @@ impl SourceState {
         let Some(payment) = self.payment.as_ref().filter(|_| !self.voided) else { return 0 };
         let taken = self.refunded_amount().saturating_add(self.disputed_amount());
         payment.amount.saturating_sub(taken).max(0)
+    }
+
+    /// Whether it is a reward that was earned in another program.
+    #[must_use]
+    pub fn is_earned_elsewhere(&self, program: &ProgramId) -> bool {
+        self.earned.as_ref().is_some_and(|earned| earned.program != *program)
     }
 
     /// Whether the event stands: what was paid has not gone back in full, and it was not cancelled. An event without an

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ParticipantId, RuleId, SourceId};
 use crate::ledger::Posted;
-use crate::money::Unit;
+use crate::money::{Money, MoneyError, Unit};
 use crate::reason::Reason;
 use crate::terms::CapPeriod;
 
@@ -62,6 +62,9 @@ pub struct Tally {
     /// What stands of everything earned, by unit.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub earned: BTreeMap<Unit, i64>,
+    /// Units in which some reward waits until enough is earned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<Unit>,
     /// Referrals made.
     #[serde(default)]
     pub referrals: u32,
@@ -164,6 +167,51 @@ impl Memory {
 }
 
 impl Tally {
+    /// Counts one more referral.
+    ///
+    /// # Errors
+    /// [`Reason::ReferrerLimitReached`] when there are as many as the terms allow.
+    pub fn refer(&mut self, most: Option<u32>) -> Result<(), Reason> {
+        if most.is_some_and(|most| self.referrals >= most) {
+            return Err(Reason::ReferrerLimitReached);
+        }
+        self.referrals = self.referrals.saturating_add(1);
+        Ok(())
+    }
+
+    /// Adds to what was earned; below zero where something was taken back.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`].
+    pub fn earn(&mut self, amount: Money) -> Result<(), MoneyError> {
+        let sum = self.earned.entry(amount.unit).or_default();
+        *sum = sum.checked_add(amount.amount).ok_or(MoneyError::Overflow)?;
+        Ok(())
+    }
+
+    /// Notes that a reward of a unit is new, and answers whether it must wait until more is earned.
+    pub(crate) fn must_wait(&mut self, unit: Unit, min_earnings: &[Money]) -> bool {
+        let waits = !self.has_earned_enough(unit, min_earnings);
+        if waits && !self.waiting.contains(&unit) {
+            self.waiting.push(unit);
+        }
+        waits
+    }
+
+    /// The units whose rewards have waited and need not any more: enough is earned, or the terms ask for nothing.
+    pub fn release(&mut self, min_earnings: &[Money]) -> Vec<Unit> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let (released, still) =
+            waiting.into_iter().partition(|unit| self.has_earned_enough(*unit, min_earnings));
+        self.waiting = still;
+        released
+    }
+
+    fn has_earned_enough(&self, unit: Unit, min_earnings: &[Money]) -> bool {
+        let earned = self.earned.get(&unit).copied().unwrap_or(0);
+        min_earnings.iter().filter(|least| least.unit == unit).all(|least| earned >= least.amount)
+    }
+
     /// What a rule has taken of a cap in the period of `now`.
     #[must_use]
     pub fn spent(&self, rule: &RuleId, per: CapPeriod, unit: Unit, now: DateTime<Utc>) -> i64 {

@@ -96,3 +96,58 @@ async fn a_reward_waits_for_its_approval_and_expires_without() {
     tenant.post(&act(0, "approve"), by).await.refused(409, "reward_not_approvable");
     world.assert_at_rest().await;
 }
+
+#[tokio::test]
+async fn a_reward_that_is_approved_after_the_threshold_was_reached_is_delivered() {
+    let world = World::start().await;
+    let tenant = world.tenant().await;
+    let above = json!({"approval": {"manual_above": {"amount": 150, "currency": "USD"}}});
+    let mut terms = rule(ten_percent(), above);
+    terms["min_earnings"] = json!([{"amount": 250, "currency": "USD"}]);
+    let (_, anna) = with_referees(&tenant, terms, 1).await;
+    let settled = tenant.pay("ben-0", "in_0", 2_000).await.ok();
+    tenant.pay("ben-0", "in_1", 1_000).await.ok();
+    world.drain().await;
+    assert_eq!(tenant.figures(&anna).await, (100, 200, 300, 0));
+    let path = format!("/v1/rewards/{}/approve", settled["posted"][0]["reward"].as_str().unwrap());
+    tenant.post(&path, json!({"actor": "support"})).await.ok();
+    world.drain().await;
+    assert_eq!(tenant.figures(&anna).await, (300, 0, 300, 0));
+    world.assert_at_rest().await;
+}
+
+#[tokio::test]
+async fn what_waited_for_a_threshold_is_delivered_when_new_terms_have_none() {
+    let world = World::start().await;
+    let tenant = world.tenant().await;
+    let mut terms = rule(ten_percent(), json!({}));
+    terms["min_earnings"] = json!([{"amount": 1_000, "currency": "USD"}]);
+    let (program, anna) = with_referees(&tenant, terms, 1).await;
+    tenant.pay("ben-0", "in_0", 1_000).await.ok();
+    let without = json!({"terms": rule(ten_percent(), json!({}))});
+    tenant.call("PATCH", &format!("/v1/programs/{program}"), Some(&without)).await.ok();
+    world.advance(61).await;
+    world.drain().await;
+    assert_eq!(tenant.figures(&anna).await, (0, 100, 100, 0));
+    // The next reward finds that there is nothing to wait for.
+    tenant.pay("ben-0", "in_1", 1_000).await.ok();
+    world.drain().await;
+    assert_eq!(tenant.figures(&anna).await, (200, 0, 200, 0));
+    world.assert_at_rest().await;
+}
+
+#[tokio::test]
+async fn a_gift_that_reaches_the_threshold_releases_what_waited_for_it() {
+    let world = World::start().await;
+    let tenant = world.tenant().await;
+    let mut terms = rule(ten_percent(), json!({}));
+    terms["min_earnings"] = json!([{"amount": 250, "currency": "USD"}]);
+    let (_, anna) = with_referees(&tenant, terms, 1).await;
+    tenant.pay("ben-0", "in_0", 1_000).await.ok();
+    let gift = json!({"amount": {"amount": 200, "currency": "USD"}, "actor": "support", "reason": "thanks"});
+    let path = format!("/v1/participants/{}/rewards", anna.id);
+    tenant.send("POST", &path, gift.to_string(), &[("idempotency-key", "a")]).await.created();
+    world.drain().await;
+    assert_eq!(tenant.figures(&anna).await, (300, 0, 300, 0));
+    world.assert_at_rest().await;
+}

@@ -207,7 +207,7 @@ fn inputs(
             profit: figures.profit,
             revenue: figures.revenue,
         }),
-        earned: state.earned.map(|earned| Money::new(earned.net, earned.unit)),
+        earned: state.earned.as_ref().map(|earned| Money::new(earned.net, earned.unit)),
     }
 }
 

@@ -1,16 +1,16 @@
 //! What administrators and time do to rewards: give, approve, reject, take back, let expire. Each goes through the row
 //! that the reward was posted from, so that later events of its source know of it.
 
-use domain::decision::count_by_hand;
+use domain::decision::Release;
 use domain::id::{EntryId, OrganizationId, RewardId, RuleId, SourceId, SourceKind};
 use domain::ledger::{
-    Cause, Context, Delta, HANDS_MAX, Note, Posted, Posting, Promise, Reward, RewardState, post, take_back,
+    Cause, Context, Delta, HANDS_MAX, Note, Posted, Posting, Promise, Reward, RewardState, open, take_back,
 };
 use domain::money::Money;
 use domain::reason::Reason;
-use domain::tally::Tallies;
 use domain::terms::RewardKind;
 
+use super::outcome::second_level;
 use super::{ATTEMPTS_MAX, SettleError, Settler};
 use crate::store::{Commit, Grant, ParticipantRow, ProgramRow, SourceRow, StoreError, TallyRow};
 
@@ -102,9 +102,7 @@ impl Settler {
                 occurred_at: now,
                 recorded_at: now,
             };
-            let (posting, posted) = post(&delta, None, &context)?;
-            let Posting::Open(reward) = &posting else { return Ok(ByHand::Absent) };
-            let reward = reward.clone();
+            let (reward, posted) = open(&delta, &context);
             let row = SourceRow {
                 reason: Some(Reason::Granted),
                 program: Some(gift.participant.program.clone()),
@@ -117,11 +115,13 @@ impl Settler {
                 }),
                 ..SourceRow::new(source.clone(), now)
             };
-            let postings = [posting];
-            let tallies = self.counted_by_hand(organization, program, &postings).await?;
+            let (tallies, release) =
+                self.counted_with(organization, program, &gift.participant, &reward).await?;
+            let postings = [Posting::Open(reward.clone())];
             let commit = Commit { postings: &postings, tallies: &tallies, ..Commit::default() };
             if self.store.commit_source(organization, &row, &commit).await? {
                 self.announce(organization, &postings).await;
+                self.follow_up(organization, &[], &release).await;
                 return Ok(ByHand::Done(Box::new(reward)));
             }
         }
@@ -139,12 +139,14 @@ impl Settler {
         id: &RewardId,
         note: &Note,
     ) -> Result<ByHand, SettleError> {
-        let Some(reward) = self.store.find_reward(organization, id).await? else { return Ok(ByHand::Absent) };
-        let reward = if reward.state == RewardState::Pending {
-            self.store.approve_reward(organization, &reward, note, self.clock.now()).await?
-        } else {
-            reward
+        let Some(mut reward) = self.store.find_reward(organization, id).await? else {
+            return Ok(ByHand::Absent);
         };
+        for _ in 0..ATTEMPTS_MAX {
+            if reward.state == RewardState::Pending {
+                reward = self.store.approve_reward(organization, &reward, note, self.clock.now()).await?;
+            }
+        }
         match reward.state {
             RewardState::Approved => {
                 self.announce_reward(organization, id).await;
@@ -153,11 +155,10 @@ impl Settler {
             RewardState::Held | RewardState::Fulfilling | RewardState::Fulfilled => {
                 Ok(ByHand::Done(Box::new(reward)))
             }
-            RewardState::Pending
-            | RewardState::Rejected
-            | RewardState::Reversed
-            | RewardState::Expired
-            | RewardState::Failed => Ok(ByHand::NotPossible(Box::new(reward))),
+            RewardState::Pending => Err(StoreError::Contended { attempts: ATTEMPTS_MAX }.into()),
+            RewardState::Rejected | RewardState::Reversed | RewardState::Expired | RewardState::Failed => {
+                Ok(ByHand::NotPossible(Box::new(reward)))
+            }
         }
     }
 
@@ -216,13 +217,15 @@ impl Settler {
                 return Ok(ByHand::NotPossible(Box::new(reward)));
             };
             after.hands.push(key.to_owned());
-            let taken = match &posting {
-                Posting::Correct { reward, .. } => (**reward).clone(),
-                Posting::Open(reward) => reward.clone(),
-            };
+            let taken = posting.reward().clone();
+            let mut tallies = Vec::new();
+            if let Some(row) = counters {
+                let mut tally = row.tally.clone();
+                tally.earn(posting.amount())?;
+                tallies.push(row.counted(tally, Vec::new(), now));
+            }
             let postings = [posting];
-            let mut tallies = counted(counters, &postings)?;
-            let cascades = second_level(&program, &reward);
+            let cascades = second_level(&postings, program.program.cascades);
             let written = match place {
                 Place::Source(mut row, index) => {
                     if let Some(slot) = row.posted.get_mut(index) {
@@ -296,34 +299,25 @@ impl Settler {
         Ok(Some(self.store.get_tally(organization, &reward.participant, has_past).await?))
     }
 
-    async fn counted_by_hand(
+    /// The counters with a gift, and whose rewards have waited for what it adds.
+    async fn counted_with(
         &self,
         organization: &OrganizationId,
         program: &ProgramRow,
-        postings: &[Posting],
-    ) -> Result<Vec<TallyRow>, SettleError> {
-        let Some(Posting::Open(reward)) = postings.first() else { return Ok(Vec::new()) };
-        let counters = self.counters_of(organization, program, reward).await?;
-        counted(counters, postings)
+        participant: &ParticipantRow,
+        reward: &Reward,
+    ) -> Result<(Vec<TallyRow>, Release), SettleError> {
+        let Some(row) = self.counters_of(organization, program, reward).await? else {
+            return Ok((Vec::new(), Release::new()));
+        };
+        let now = reward.recorded_at;
+        let version = program.program.terms_for(&participant.assignments, now, now);
+        let version = version.map_or(program.terms.version, |applicable| applicable.version);
+        let terms = self.store.get_terms(organization, program, version).await?;
+        let mut tally = row.tally.clone();
+        tally.earn(Money::new(reward.delta, reward.unit))?;
+        let units = tally.release(&terms.draft.min_earnings);
+        let release = units.iter().map(|unit| (row.participant.clone(), *unit)).collect();
+        Ok((vec![row.counted(tally, units, now)], release))
     }
-}
-
-/// The counters with what was done by hand.
-fn counted(counters: Option<TallyRow>, postings: &[Posting]) -> Result<Vec<TallyRow>, SettleError> {
-    let Some(row) = counters else { return Ok(Vec::new()) };
-    let mut tallies = Tallies::default();
-    tallies.recipients.insert(row.participant.clone(), row.tally.clone());
-    for posting in postings {
-        count_by_hand(&mut tallies, posting)?;
-    }
-    let tally = tallies.recipients.remove(&row.participant).unwrap_or_default();
-    Ok(vec![TallyRow { tally, ..row }])
-}
-
-/// The reward's own source, where its program pays a second level: not for what is of the second level itself, nor for
-/// what was given by hand.
-fn second_level(program: &ProgramRow, reward: &Reward) -> Vec<SourceId> {
-    let earned = !matches!(reward.source.kind, SourceKind::Reward | SourceKind::Grant);
-    let pays = program.program.cascades && earned;
-    if pays { vec![SourceId::reward(&reward.reward)] } else { Vec::new() }
 }

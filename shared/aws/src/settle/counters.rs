@@ -27,17 +27,9 @@ impl Counters {
             let units = release.iter().filter(|(participant, _)| *participant == row.participant);
             let units: Vec<Unit> = units.map(|(_, unit)| *unit).collect();
             let Some(tally) = after.recipients.get(&row.participant) else { continue };
-            if *tally == row.tally && units.is_empty() {
-                continue;
+            if *tally != row.tally || !units.is_empty() {
+                changed.push(row.counted(tally.clone(), units, now));
             }
-            let mut next = TallyRow { tally: tally.clone(), ..row.clone() };
-            if !units.is_empty() {
-                next.release_from = Some(next.release_from.unwrap_or(now));
-                next.release_units.extend(units);
-                next.release_units.sort_unstable();
-                next.release_units.dedup();
-            }
-            changed.push(next);
         }
         changed
     }

@@ -2,11 +2,11 @@
 
 use domain::decision::{Case, Decision, decide};
 use domain::fact::Payer;
-use domain::id::{ExternalId, OrganizationId, SourceId, SourceKind};
+use domain::id::{ExternalId, OrganizationId, SourceId};
 use domain::reason::Reason;
 use domain::referral::Binding;
 
-use super::{FORWARDS_MAX, SettleError, Settler, told_reason};
+use super::{FORWARDS_MAX, SettleError, Settler};
 use crate::store::{SourceRow, Then};
 
 /// A source, and what is decided of it now: by its stored facts, by what was counted for it, and by the counters as they
@@ -64,10 +64,7 @@ impl Settler {
             now: self.clock.now(),
         };
         let decision = decide(&case, &row.posted)?;
-        // A reward's row without its event was found to have no second level.
-        let undecided = row.source.kind == SourceKind::Reward && row.state.payment.is_none();
-        let judged = decision.judgement.reason;
-        let reason = if undecided { Reason::NotReferred } else { told_reason(&row.source, judged) };
+        let reason = decision.judgement.reason;
         let (payer, binding) = (payer.referee, payer.binding);
         Ok(Some(Explanation { row, payer, binding, then, reason, decision: Some(decision) }))
     }

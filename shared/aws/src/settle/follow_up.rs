@@ -6,8 +6,6 @@ use domain::fact::{Fact, Payer};
 use domain::id::{OrganizationId, ParticipantId, RewardId, SourceId};
 use domain::ledger::{Posting, RewardState};
 use domain::message::FulfillMessage;
-use domain::referral::Binding;
-use domain::source::{Earned, SourceState};
 
 use super::{SettleError, Settler};
 use crate::store::StoreError;
@@ -65,25 +63,15 @@ impl Settler {
         let id = RewardId::parse(source.reference.as_str()).map_err(|error| corrupt(&error.to_string()))?;
         let reward =
             self.store.find_reward(organization, &id).await?.ok_or_else(|| corrupt("no such reward"))?;
-        let earned = Earned { lines: reward.lines, gross: reward.delta, net: reward.net, unit: reward.unit };
         let participant = self.store.find_recent_participant(organization, &reward.participant).await?;
         let external_id = participant.map(|participant| participant.external_id);
         let fact = Fact {
             source: source.clone(),
-            payer: Payer { external_id: external_id.clone(), customer: None },
-            state: SourceState { earned: Some(earned), ..SourceState::happened(reward.occurred_at, None) },
+            payer: Payer { external_id, customer: None },
+            state: reward.as_source(),
             payments: Vec::new(),
         };
-        let binding = match &external_id {
-            Some(referee) => self.store.get_referee(organization, referee).await?.binding(),
-            None => Binding::Unknown,
-        };
-        let same_program = binding.latest().is_some_and(|referral| referral.program == reward.program);
-        if same_program {
-            self.settle(organization, source, Some(&fact)).await?;
-        } else {
-            self.store.finish_cascade(organization, source).await?;
-        }
+        self.settle(organization, source, Some(&fact)).await?;
         Ok(())
     }
 

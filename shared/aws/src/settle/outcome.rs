@@ -1,14 +1,14 @@
 //! The small functions between what was read and what is written.
 
 use domain::fact::{Fact, Payer};
-use domain::id::{RewardId, SourceId, SourceKind};
-use domain::ledger::{Cause, Posted, Posting};
+use domain::id::{RewardId, SourceId};
+use domain::ledger::{Cause, Posting};
 use domain::money::Money;
 use domain::reason::Reason;
 use domain::source::MergeError;
 
 use super::{SettleError, Settled};
-use crate::store::{SourceRow, Then, Waiting};
+use crate::store::{SourceRow, Waiting};
 
 /// The source as it is with the fact joined.
 pub(super) fn join(before: &SourceRow, fact: Option<&Fact>) -> Result<SourceRow, SettleError> {
@@ -40,24 +40,9 @@ pub(super) fn waiting_for(reason: Reason, payer: &Payer) -> Option<Waiting> {
     }
 }
 
-/// A reward of somebody who was not referred has no second level, and waits for nobody.
-pub(super) fn told_reason(source: &SourceId, reason: Reason) -> Reason {
-    let waits = matches!(reason, Reason::AwaitingSignup | Reason::PayerUnknown);
-    if source.kind == SourceKind::Reward && waits { Reason::NotReferred } else { reason }
-}
-
-/// The rewards whose second-level rewards are to be decided: those that changed, where the program pays for them. There
-/// is no third level.
-pub(super) fn cascades(postings: &[Posting], found: Option<&Then>) -> Vec<SourceId> {
-    let pays = found.is_some_and(|found| found.cascades);
-    let changed = postings.iter().filter(|_| pays).map(|posting| match posting {
-        Posting::Open(reward) => (&reward.source, &reward.reward),
-        Posting::Correct { entry, .. } => (&entry.source, &entry.reward),
-    });
-    changed
-        .filter(|(source, _)| source.kind != SourceKind::Reward)
-        .map(|(_, id)| SourceId::reward(id))
-        .collect()
+/// The rewards whose second-level rewards are to be decided: those that changed, where the program pays for them.
+pub(super) fn second_level(postings: &[Posting], pays: bool) -> Vec<SourceId> {
+    postings.iter().filter(|_| pays).filter_map(|posting| posting.reward().second_level()).collect()
 }
 
 /// What takes back: what the event says, or what the state shows when it was not an event.
@@ -65,18 +50,8 @@ pub(super) fn takes_back(row: &SourceRow, fact: Option<&Fact>) -> Cause {
     Cause::taking_back(&row.source, fact.map_or(&row.state, |fact| &fact.state))
 }
 
-pub(super) fn replace(all: &mut Vec<Posted>, before: Option<&Posted>, after: Posted) {
-    match all.iter_mut().find(|posted| Some(&**posted) == before) {
-        Some(posted) => *posted = after,
-        None => all.push(after),
-    }
-}
-
 pub(super) fn posted_line(posting: &Posting) -> (RewardId, Money) {
-    match posting {
-        Posting::Open(reward) => (reward.reward.clone(), Money::new(reward.delta, reward.unit)),
-        Posting::Correct { entry, .. } => (entry.reward.clone(), Money::new(entry.delta, entry.unit)),
-    }
+    (posting.reward().reward.clone(), posting.amount())
 }
 
 pub(super) fn same_but_time(before: &SourceRow, after: &SourceRow) -> bool {

@@ -153,7 +153,10 @@ impl Store {
         if let Some(due) = due.map(|due| keys::due(&key, due)) {
             attributes.extend([("due_pk", text(due.pk)), ("due_sk", text(due.sk))]);
         }
-        let change = set_all(attributes, "#state = :pending");
+        // Enough may have been earned since it was read; then it is read again.
+        let unchanged = if promise.below_threshold { "attribute_exists" } else { "attribute_not_exists" };
+        let change =
+            set_all(attributes, &format!("#state = :pending AND {unchanged}(#promise.below_threshold)"));
         let change = change.value(":pending", to_attribute(&RewardState::Pending)?);
         match self.update(&key, &change).await? {
             Write::Done(item) | Write::Refused(item) => from_item(item),

@@ -131,7 +131,7 @@ pub enum Forward {
     /// Tied; nothing was known of the payment.
     Empty,
     /// Tied now, and the row is due until what was known of the payment has moved to the invoice.
-    Waiting(SourceState),
+    Waiting(Box<SourceState>),
     /// Tied before, to this invoice or to another.
     Known(SourceId),
 }
@@ -332,7 +332,7 @@ impl Store {
         .value(":due_sk", text(due.sk))
         .value(":one", number(1));
         match self.update(&key, &change).await? {
-            Write::Done(item) => Ok(Forward::Waiting(from_item::<SourceRow>(item)?.state)),
+            Write::Done(item) => Ok(Forward::Waiting(Box::new(from_item::<SourceRow>(item)?.state))),
             Write::Refused(item) => {
                 let row: SourceRow = from_item(item)?;
                 row.forward_to.map(Forward::Known).ok_or(StoreError::Contended { attempts: 2 })
@@ -368,19 +368,6 @@ impl Store {
     ) -> Result<(), StoreError> {
         let change = Change::new("REMOVE due_pk, due_sk", "attribute_exists(forward_to)");
         self.update(&keys::source(organization, payment), &change).await.map(|_| ())
-    }
-
-    /// Nothing has to be decided (any more) of a reward's second level.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn finish_cascade(
-        &self,
-        organization: &OrganizationId,
-        source: &SourceId,
-    ) -> Result<(), StoreError> {
-        let change = Change::new("REMOVE due_pk, due_sk", "attribute_exists(pk)");
-        self.update(&keys::source(organization, source), &change).await.map(|_| ())
     }
 
     /// The item of a row, one version up, and the condition that nobody else has written it.

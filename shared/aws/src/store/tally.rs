@@ -2,8 +2,8 @@
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use chrono::{DateTime, Utc};
-use domain::id::{OrganizationId, ParticipantId};
-use domain::ledger::{Line, RewardState};
+use domain::id::{OrganizationId, ParticipantId, RewardId};
+use domain::ledger::{Line, Promise, RewardState};
 use domain::money::Unit;
 use domain::tally::Tally;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,21 @@ pub struct TallyRow {
     /// The units whose rewards are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub release_units: Vec<Unit>,
+}
+
+impl TallyRow {
+    /// The row with what was counted, and with the units whose rewards are to be released.
+    #[must_use]
+    pub fn counted(&self, tally: Tally, units: Vec<Unit>, now: DateTime<Utc>) -> Self {
+        let mut next = Self { tally, ..self.clone() };
+        if !units.is_empty() {
+            next.release_from = Some(next.release_from.unwrap_or(now));
+            next.release_units.extend(units);
+            next.release_units.sort_unstable();
+            next.release_units.dedup();
+        }
+        next
+    }
 }
 
 impl Store {
@@ -85,7 +100,8 @@ impl Store {
         self.put_action(item, &condition)
     }
 
-    /// Releases every reward of a participant that waited until enough was earned, where it now is.
+    /// Releases every reward of a participant that waited until enough was earned, where it now is. One that waits for
+    /// approval too goes on waiting for that alone.
     ///
     /// # Errors
     /// [`StoreError`]; whoever repeats the call finishes it.
@@ -94,7 +110,7 @@ impl Store {
         organization: &OrganizationId,
         participant: &ParticipantId,
         now: DateTime<Utc>,
-    ) -> Result<Vec<domain::id::RewardId>, StoreError> {
+    ) -> Result<Vec<RewardId>, StoreError> {
         let Some(item) = self.get(&keys::tally(organization, participant), true).await? else {
             return Ok(Vec::new());
         };
@@ -105,24 +121,21 @@ impl Store {
             let page = self.list_lines_now(organization, participant, cursor.as_deref(), PAGE).await?;
             for line in page.rows {
                 let Line::Reward(reward) = line else { continue };
-                let waits = reward.state == RewardState::Held && reward.promise.below_threshold;
-                if !waits || !row.release_units.contains(&reward.unit) {
+                let waits = matches!(reward.state, RewardState::Held | RewardState::Pending);
+                if !waits || !reward.promise.below_threshold || !row.release_units.contains(&reward.unit) {
                     continue;
                 }
                 let key = keys::reward(organization, &reward.reward);
-                let promise = domain::ledger::Promise { below_threshold: false, ..reward.promise.clone() };
-                let state = promise.approved_state(now);
-                let due = keys::due(&key, promise.held_until.filter(|until| *until > now).unwrap_or(now));
-                let change = set_all(
-                    vec![
-                        ("promise", to_attribute(&promise)?),
-                        ("state", to_attribute(&state)?),
-                        ("due_pk", text(due.pk)),
-                        ("due_sk", text(due.sk)),
-                    ],
-                    "#state = :held",
-                )
-                .value(":held", to_attribute(&RewardState::Held)?);
+                let promise = Promise { below_threshold: false, ..reward.promise.clone() };
+                let state = promise.first_state(now);
+                let mut attributes =
+                    vec![("promise", to_attribute(&promise)?), ("state", to_attribute(&state)?)];
+                if state != RewardState::Pending {
+                    let due = promise.held_until.filter(|until| *until > now).unwrap_or(now);
+                    let due = keys::due(&key, due);
+                    attributes.extend([("due_pk", text(due.pk)), ("due_sk", text(due.sk))]);
+                }
+                let change = set_all(attributes, "#state = :was").value(":was", to_attribute(&reward.state)?);
                 if let Write::Done(_) = self.update(&key, &change).await?
                     && state == RewardState::Approved
                 {

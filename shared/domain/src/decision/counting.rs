@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::id::{ParticipantId, SourceId, SourceKind};
-use crate::ledger::{Delta, Posted, Posting, Promise};
+use crate::ledger::{Delta, Posted, Promise};
 use crate::money::{Money, MoneyError, Unit, split};
 use crate::reason::Reason;
 use crate::referral::Referral;
@@ -165,8 +165,7 @@ pub(super) fn awarded<'a>(tallies: &'a Tallies, outcome: &RuleOutcome) -> Option
 
 /// Notes in the counters what was posted for milestones.
 pub fn note_posted(tallies: &mut Tallies, delta: &Delta, posted: Posted) {
-    let number = delta.source.reference.as_str().rsplit('.').next().and_then(|number| number.parse().ok());
-    let (SourceKind::Milestone, Some(at)) = (delta.source.kind, number) else { return };
+    let Some(at) = delta.source.milestone_at() else { return };
     let tally = tallies.recipients.entry(delta.recipient.clone()).or_default();
     let known = tally.milestones.iter_mut().find(|known| known.at == at && known.posted.rule == delta.rule);
     match known {
@@ -188,38 +187,20 @@ pub fn count_earned(
     then: &ProgramThen,
     tallies: &mut Tallies,
 ) -> Result<Release, MoneyError> {
-    let least = |unit: Unit| then.terms.draft.min_earnings.iter().find(|least| least.unit == unit);
-    let mut release = Release::new();
-    for delta in deltas.iter().filter(|_| then.counts) {
-        let tally = tallies.recipients.entry(delta.recipient.clone()).or_default();
-        let sum = tally.earned.entry(delta.amount.unit).or_default();
-        let before = *sum;
-        *sum = sum.checked_add(delta.amount.amount).ok_or(MoneyError::Overflow)?;
-        let crossed =
-            least(delta.amount.unit).is_some_and(|least| before < least.amount && *sum >= least.amount);
-        let reached = (delta.recipient.clone(), delta.amount.unit);
-        if crossed && !release.contains(&reached) {
-            release.push(reached);
-        }
+    let least = &then.terms.draft.min_earnings;
+    if !then.counts {
+        return Ok(Release::new());
     }
-    for delta in deltas.iter_mut().filter(|delta| delta.promise.below_threshold) {
-        let tally = tallies.recipients.get(&delta.recipient);
-        let earned = tally.and_then(|tally| tally.earned.get(&delta.amount.unit)).copied().unwrap_or(0);
-        delta.promise.below_threshold = least(delta.amount.unit).is_some_and(|least| earned < least.amount);
+    for delta in deltas.iter() {
+        tallies.recipients.entry(delta.recipient.clone()).or_default().earn(delta.amount)?;
+    }
+    let mut release = Release::new();
+    for delta in deltas.iter_mut() {
+        let tally = tallies.recipients.entry(delta.recipient.clone()).or_default();
+        let opens = delta.amount.amount > 0 && delta.promise.below_threshold;
+        delta.promise.below_threshold = opens && tally.must_wait(delta.amount.unit, least);
+        let reached = tally.release(least);
+        release.extend(reached.into_iter().map(|unit| (delta.recipient.clone(), unit)));
     }
     Ok(release)
-}
-
-/// What a posting by hand changes of what was earned.
-///
-/// # Errors
-/// [`MoneyError::Overflow`].
-pub fn count_by_hand(tallies: &mut Tallies, posting: &Posting) -> Result<(), MoneyError> {
-    let (participant, unit, amount) = match posting {
-        Posting::Open(reward) => (&reward.participant, reward.unit, reward.delta),
-        Posting::Correct { entry, .. } => (&entry.participant, entry.unit, entry.delta),
-    };
-    let sum = tallies.recipients.entry(participant.clone()).or_default().earned.entry(unit).or_default();
-    *sum = sum.checked_add(amount).ok_or(MoneyError::Overflow)?;
-    Ok(())
 }

@@ -33,7 +33,7 @@ pub(super) fn has_substance(source: &SourceId, state: &SourceState) -> bool {
         SourceKind::Invoice | SourceKind::Payment => {
             state.currency.is_some() && state.payment.as_ref().is_some_and(|payment| payment.amount > 0)
         }
-        SourceKind::Reward => state.earned.is_some_and(|earned| earned.gross > 0),
+        SourceKind::Reward => state.earned.as_ref().is_some_and(|earned| earned.gross > 0),
         SourceKind::Payout => state.payout.is_some(),
         SourceKind::Signup | SourceKind::Event | SourceKind::Milestone | SourceKind::Grant => true,
     }
@@ -122,7 +122,7 @@ fn basis(basis: Basis, state: &SourceState, part: Part) -> Result<Option<(i64, U
         Basis::Payout => in_currency(figures.map_or_else(none, |figures| figures.payout)),
         Basis::Profit => in_currency(figures.map_or_else(none, |figures| figures.profit)),
         Basis::Revenue => in_currency(figures.map_or_else(none, |figures| figures.revenue)),
-        Basis::Reward => state.earned.map(|earned| match part {
+        Basis::Reward => state.earned.as_ref().map(|earned| match part {
             Part::Gross => (earned.gross, earned.unit),
             Part::Standing => (earned.net.max(0), earned.unit),
         }),
@@ -138,7 +138,7 @@ pub(super) fn paid(state: &SourceState, part: Part) -> i64 {
 
 fn stands(source: &SourceId, state: &SourceState) -> bool {
     match source.kind {
-        SourceKind::Reward => state.earned.is_some_and(|earned| earned.net > 0),
+        SourceKind::Reward => state.earned.as_ref().is_some_and(|earned| earned.net > 0),
         SourceKind::Invoice
         | SourceKind::Payment
         | SourceKind::Signup
@@ -183,7 +183,7 @@ pub(super) fn nominal_unit(rule: &RewardRule, state: &SourceState) -> Unit {
         Some(RuleAmount::Milestones(list)) => list.steps.first().map(|step| step.currency),
         Some(RuleAmount::Product(_) | RuleAmount::PercentOff(_)) | None => Some(rule.kind.piece()),
         Some(RuleAmount::Percentage(share)) if share.basis == Basis::Reward => {
-            state.earned.map(|earned| earned.unit)
+            state.earned.as_ref().map(|earned| earned.unit)
         }
         Some(RuleAmount::Percentage(_) | RuleAmount::PerCurrency(_) | RuleAmount::Tiers(_)) => None,
     };

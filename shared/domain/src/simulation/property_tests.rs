@@ -12,7 +12,9 @@ use super::stage::{Stage, day};
 use super::*;
 use crate::decision::RuleOutcome;
 use crate::id::RuleId;
+use crate::id::SourceKind;
 use crate::money::Unit;
+use crate::reason::Reason;
 use crate::tally::period_of;
 use crate::terms::{
     Attribution, AttributionModel, CapPeriod, OnDrop, Precedence, RewardRule, RuleAmount, TierAmount, Trigger,

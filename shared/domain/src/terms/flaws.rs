@@ -258,8 +258,11 @@ fn fixed_flaws(rule: &RewardRule, fixed: &FixedAmount, find: &mut Finder<'_>) {
 
 fn unit_flaws(kind: RewardKind, unit: Unit, place: &str, find: &mut Finder<'_>) {
     let currency = unit.currency().is_some();
-    let action = RewardKind::ACTIONS.into_iter().any(|action| action.piece() == unit);
-    find.require(!action, place, "is the unit of an action, which has no balance; choose another name");
+    find.require(
+        !RewardKind::is_action_unit(unit),
+        place,
+        "is the unit of an action, which has no balance; choose another name",
+    );
     match kind {
         RewardKind::Points => find.require(!currency, place, "must be the name of a unit, such as points"),
         RewardKind::InvoiceCredit | RewardKind::Cash | RewardKind::Discount => {

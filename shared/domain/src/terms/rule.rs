@@ -117,13 +117,16 @@ pub enum RewardKind {
 }
 
 impl RewardKind {
-    /// The kinds without value.
-    pub const ACTIONS: [Self; 3] = [Self::Message, Self::Task, Self::Webhook];
-
     /// Whether it is an action without value: nothing is added to a balance.
     #[must_use]
     pub const fn is_action(self) -> bool {
         matches!(self, Self::Message | Self::Task | Self::Webhook)
+    }
+
+    /// Whether a unit counts actions: it is in no balance and no sum.
+    #[must_use]
+    pub fn is_action_unit(unit: Unit) -> bool {
+        [Self::Message, Self::Task, Self::Webhook].into_iter().any(|kind| kind.piece() == unit)
     }
 
     /// The unit of a reward that is counted in pieces and not in money: one message, two mugs.
