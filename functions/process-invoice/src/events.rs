@@ -137,9 +137,10 @@ fn event_fact(request: EventRequest, now: DateTime<Utc>) -> Result<Fact, Problem
     let happened = SourceState::happened(at, request.amount.zip(request.currency));
     Ok(Fact {
         source: SourceId::event(&request.name, request.event_id),
-        payer: Payer { external_id: Some(request.external_id), customer: None },
+        payer: Payer::named(request.external_id),
         state: SourceState { labels, voided: request.cancelled, ..happened },
         payments: Vec::new(),
+        email: None,
     })
 }
 
@@ -164,7 +165,7 @@ fn payout_fact(request: PayoutRequest, now: DateTime<Utc>) -> Result<Fact, Probl
     };
     Ok(Fact {
         source: SourceId::payout(processor_or_own(request.processor)?, request.payout_id),
-        payer: Payer { external_id: Some(request.external_id), customer: None },
+        payer: Payer::named(request.external_id),
         state: SourceState {
             currency: Some(request.currency),
             labels,
@@ -173,6 +174,7 @@ fn payout_fact(request: PayoutRequest, now: DateTime<Utc>) -> Result<Fact, Probl
             ..SourceState::happened(at, None)
         },
         payments: Vec::new(),
+        email: None,
     })
 }
 

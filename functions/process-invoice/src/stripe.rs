@@ -6,8 +6,9 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use domain::id::EndpointId;
-use domain::stripe::event::{EventError, Parsed, parse};
+use domain::stripe::event::parse;
 use domain::stripe::signature::{HEADER, verify};
+use domain::webhook::EventError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -53,13 +54,17 @@ pub(crate) async fn receive(
     check_signature(&deps, &endpoint, &headers, &body).await?;
 
     let event = parse(&body).map_err(unusable)?;
-    if event.livemode != endpoint.livemode {
+    if event.livemode.is_some_and(|livemode| livemode != endpoint.livemode) {
         return Ok(ignored("livemode"));
     }
-    let Parsed::Facts(facts) = event.facts else { return Ok(ignored("event_type")) };
-
-    let mut results = Vec::with_capacity(facts.len());
-    for fact in &facts {
+    if event.is_ignored() {
+        return Ok(ignored("event_type"));
+    }
+    for link in &event.links {
+        deps.settler.link_customer(&endpoint.organization, &link.customer, &link.referee).await?;
+    }
+    let mut results = Vec::with_capacity(event.facts.len());
+    for fact in &event.facts {
         results.push(deps.settler.record(&endpoint.organization, fact).await?.into());
     }
     Ok(axum::Json(ReceivedView { outcome: "processed", ignored_because: None, results }))

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use domain::fact::{Customer, Fact, Payer};
+use domain::fact::{Customer, Fact, Payer, Tie};
 use domain::id::{ExternalId, Processor, ProcessorRef, SourceId};
 use domain::money::{AMOUNT_MAX, Currency};
 use domain::referral::check_past;
@@ -157,9 +157,10 @@ fn invoice_fact(request: InvoicePaidRequest, now: DateTime<Utc>) -> Result<Fact,
     let payments = request.payment_id.map(|id| SourceId::payment(processor.clone(), id));
     Ok(Fact {
         source: SourceId::invoice(processor, request.invoice_id),
-        payer: Payer { external_id: request.external_id, customer },
+        payer: Payer { external_id: request.external_id, customer, ..Payer::default() },
         state: SourceState { labels, ..SourceState::paid(request.currency, payment) },
-        payments: payments.into_iter().collect(),
+        payments: payments.map(untold).into_iter().collect(),
+        email: None,
     })
 }
 
@@ -181,8 +182,14 @@ fn refund_fact(request: RefundRequest) -> Result<Fact, Problem> {
         payer: Payer::default(),
         state: SourceState::refund(request.currency, request.refund_id, refund),
         // Told with both, a refund ties the payment to the invoice.
-        payments: payment.filter(|_| invoice.is_some()).into_iter().collect(),
+        payments: payment.filter(|_| invoice.is_some()).map(untold).into_iter().collect(),
+        email: None,
     })
+}
+
+/// A payment that is tied to an invoice without a figure of its own.
+const fn untold(payment: SourceId) -> Tie {
+    Tie { payment, amount: None }
 }
 
 pub(crate) fn processor_or_own(processor: Option<Processor>) -> Result<Processor, Problem> {

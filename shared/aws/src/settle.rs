@@ -116,8 +116,8 @@ impl Settler {
         if settled.reason == Reason::NotReferred && !settled.changed {
             return Ok(settled);
         }
-        for payment in &fact.payments {
-            self.forward(organization, payment, &settled.source).await?;
+        for tie in &fact.payments {
+            self.forward(organization, &tie.payment, &settled.source).await?;
         }
         self.learn_customer(organization, &fact.payer).await?;
         Ok(settled)
@@ -164,9 +164,9 @@ impl Settler {
     ) -> Result<(), SettleError> {
         let binding = self.store.get_referee(organization, referee).await?.binding();
         let Some(referral) = binding.latest() else { return Ok(()) };
-        let payer = Payer { external_id: Some(referee.clone()), customer: None };
+        let payer = Payer::named(referee.clone());
         let state = SourceState::happened(referral.signed_up_at, None);
-        let fact = Fact { source: source.clone(), payer, state, payments: Vec::new() };
+        let fact = Fact::of(source.clone(), payer, state);
         self.settle(organization, source, Some(&fact)).await?;
         Ok(())
     }
@@ -218,7 +218,7 @@ impl Settler {
         invoice: &SourceId,
         state: SourceState,
     ) -> Result<(), SettleError> {
-        let fact = Fact { source: invoice.clone(), payer: Payer::default(), state, payments: Vec::new() };
+        let fact = Fact::of(invoice.clone(), Payer::default(), state);
         self.settle(organization, invoice, Some(&fact)).await?;
         Ok(self.store.finish_forward(organization, payment).await?)
     }

@@ -79,7 +79,7 @@ fn refunded(state: &SourceState, id: &str, amount: i64) -> SourceState {
 }
 
 fn payer() -> Payer {
-    Payer { external_id: Some(ExternalId::parse("ben").unwrap()), customer: None }
+    Payer::named(ExternalId::parse("ben").unwrap())
 }
 
 fn invoice() -> SourceId {

@@ -182,6 +182,22 @@ text_id!(
     RewardId, |text| check_own(text, "rwd_", DIGITS + TIME_DIGITS + TAIL_DIGITS, "rwd_<46 base-32 digits>")
 );
 
+impl Processor {
+    /// The name under which e-mail addresses are kept, by their hash, beside the processors' customers.
+    #[must_use]
+    pub fn email() -> Self {
+        Self("email".to_owned())
+    }
+}
+
+impl ProcessorRef {
+    /// A hash as a reference.
+    #[must_use]
+    pub(crate) fn of_hash(hash: [u8; 32]) -> Self {
+        Self(hex::encode(hash))
+    }
+}
+
 impl ParticipantId {
     /// The participant that a program knows by `external_id`.
     #[must_use]

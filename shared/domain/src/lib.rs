@@ -20,3 +20,4 @@ pub mod tally;
 pub mod terms;
 pub mod touch;
 pub mod variant;
+pub mod webhook;

@@ -90,7 +90,10 @@ reasons! {
     CustomerTaken = "customer_taken", "The processor's customer belongs to another referee.";
     PayerMismatch = "payer_mismatch", "The source belongs to another payer.";
     CurrencyMismatch = "currency_mismatch", "The source is in another currency.";
-    TooManyReversals = "too_many_reversals", "The source has more refunds or disputes than can be kept.";
+    TooManyReversals = "too_many_reversals",
+        "The source has more refunds, credits or disputes than can be kept.";
+    TooManyDetails = "too_many_details",
+        "The source has more lines, labels or payments from elsewhere than can be kept.";
 }
 
 impl fmt::Display for Reason {

@@ -206,7 +206,7 @@ impl Simulation {
     fn record(&mut self, told: &Told) -> Result<Vec<Decided>, SimulationError> {
         let row = self.sources.entry(told.source.clone()).or_default();
         row.state = row.state.merge(&told.state)?;
-        row.payer = row.payer.merge(&Payer { external_id: told.payer.clone(), customer: None })?;
+        row.payer = row.payer.merge(&Payer { external_id: told.payer.clone(), ..Payer::default() })?;
         if let Some(payer) = &told.payer {
             self.participant(payer);
         }

@@ -6,12 +6,16 @@
 //! | part | joined by |
 //! |---|---|
 //! | paid amounts | maximum; the earliest moment of payment |
-//! | refunds, disputes | a map by their own id; amount by maximum, status by rank |
+//! | refunds, credits, disputes | a map by their own id; amount by maximum, status by rank |
 //! | cumulative refunded figure of a charge | maximum |
+//! | what of a charge paid which invoice | a map by invoice; maximum |
+//! | what was paid outside the processor | a map by its own id; maximum |
+//! | lines | a map by their own id |
 //! | void | or |
 //!
 //! `refunded = max(per charge: max(sum of refunds not failed, cumulative - sum of failed), sum of refunds not failed)`:
-//! a charge's cumulative figure is evidence of refunds whose own events have not been seen.
+//! a charge's cumulative figure is evidence of refunds whose own events have not been seen. Of a charge that paid several
+//! invoices, each bears its share by what the charge paid of it; the shares add up to the whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,13 +24,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::id::{ProcessorRef, ProgramId};
-use crate::money::{Currency, Money, Unit};
+use crate::money::{AMOUNT_MAX, Currency, Money, Unit, split};
 
-/// Most refunds and most disputes kept for one source; far above what a processor allows on one charge.
+/// Most refunds, credits and disputes (of each) kept for one source; far above what a processor allows on one charge.
 pub const REVERSALS_MAX: usize = 200;
 
 /// Most labels kept for one source.
 pub const LABELS_MAX: usize = 64;
+/// Most lines kept for one source.
+pub const LINES_MAX: usize = 100;
+/// Most invoices that one payment is shared among.
+pub const PARTS_MAX: usize = 50;
 /// Longest label, in bytes.
 pub const LABEL_BYTES_MAX: usize = 100;
 
@@ -88,6 +96,34 @@ pub struct Dispute {
     pub amount: i64,
     /// How it stands.
     pub status: DisputeStatus,
+    /// The charge or payment that it is about, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charge: Option<ProcessorRef>,
+}
+
+/// What one payment paid of which invoices, seen from one of them; kept only where there are several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parts {
+    /// The invoice that the source is.
+    pub own: ProcessorRef,
+    /// Minor units by invoice.
+    pub amounts: BTreeMap<ProcessorRef, i64>,
+}
+
+/// A line of an invoice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// Minor units after discounts and without tax that is added on top; below zero for a credit.
+    pub amount: i64,
+    /// The plan or price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// The product.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<String>,
+    /// Whether it is for a part of a period, after a change of plan.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub proration: bool,
 }
 
 /// What a referred partner was paid, made and turned over. A later revision replaces an earlier one.
@@ -140,9 +176,24 @@ pub struct SourceState {
     /// Highest cumulative refunded figure seen of each charge.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub refunded_by_charge: BTreeMap<ProcessorRef, i64>,
+    /// What was credited without a refund, by the credit's own id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub credits: BTreeMap<ProcessorRef, Refund>,
     /// Disputes by their own id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub disputes: BTreeMap<ProcessorRef, Dispute>,
+    /// Payments that paid other invoices too.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<ProcessorRef, Parts>,
+    /// What of the payment was paid outside the processor, by its own id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub out_of_band: BTreeMap<ProcessorRef, i64>,
+    /// The invoice's lines by their own id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lines: BTreeMap<ProcessorRef, Line>,
+    /// Whether those are all of its lines.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lines_complete: bool,
     /// Whether the invoice was voided.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub voided: bool,
@@ -168,9 +219,17 @@ pub enum MergeError {
         /// Currency of the event.
         given: Currency,
     },
-    /// More than [`REVERSALS_MAX`] refunds or disputes.
-    #[error("an invoice can have at most {REVERSALS_MAX} refunds and as many disputes")]
+    /// More than [`REVERSALS_MAX`] refunds, credits or disputes.
+    #[error("an invoice can have at most {REVERSALS_MAX} refunds, as many credits and as many disputes")]
     TooManyReversals,
+    /// A payment that paid more than [`PARTS_MAX`] invoices, or an invoice of more payments outside the processor.
+    #[error(
+        "a payment can pay at most {PARTS_MAX} invoices, and an invoice can have as many payments from elsewhere"
+    )]
+    TooManyParts,
+    /// More than [`LINES_MAX`] lines.
+    #[error("an invoice can have at most {LINES_MAX} lines")]
+    TooManyLines,
     /// More than [`LABELS_MAX`] labels.
     #[error("an event can have at most {LABELS_MAX} plans, products, countries and metadata values")]
     TooManyLabels,
@@ -208,6 +267,19 @@ impl SourceState {
         Self { currency: Some(currency), refunded_by_charge, ..Self::default() }
     }
 
+    /// One credit that is no refund; [`RefundStatus::Failed`] takes it back.
+    #[must_use]
+    pub fn credit(currency: Currency, id: ProcessorRef, amount: i64, status: RefundStatus) -> Self {
+        let credit = Refund { amount, status, charge: None };
+        Self { currency: Some(currency), credits: BTreeMap::from([(id, credit)]), ..Self::default() }
+    }
+
+    /// The invoice was voided; an event need not say its currency.
+    #[must_use]
+    pub fn void(currency: Option<Currency>) -> Self {
+        Self { currency, voided: true, ..Self::default() }
+    }
+
     /// One dispute.
     #[must_use]
     pub fn dispute(currency: Currency, id: ProcessorRef, dispute: Dispute) -> Self {
@@ -233,12 +305,8 @@ impl SourceState {
         let mut joined = self.clone();
         joined.currency = self.currency.or(event.currency);
         joined.payment = join_payment(self.payment.as_ref(), event.payment.as_ref());
-        for (id, refund) in &event.refunds {
-            let known = joined.refunds.entry(id.clone()).or_insert_with(|| refund.clone());
-            known.amount = known.amount.max(refund.amount);
-            known.status = known.status.max(refund.status);
-            known.charge = known.charge.clone().max(refund.charge.clone());
-        }
+        join_refunds(&mut joined.refunds, &event.refunds);
+        join_refunds(&mut joined.credits, &event.credits);
         for (charge, cumulative) in &event.refunded_by_charge {
             let known = joined.refunded_by_charge.entry(charge.clone()).or_insert(*cumulative);
             *known = (*known).max(*cumulative);
@@ -247,7 +315,10 @@ impl SourceState {
             let known = joined.disputes.entry(id.clone()).or_insert_with(|| dispute.clone());
             known.amount = known.amount.max(dispute.amount);
             known.status = known.status.max(dispute.status);
+            known.charge = known.charge.clone().max(dispute.charge.clone());
         }
+        joined.join_parts(event)?;
+        joined.join_lines(event)?;
         joined.voided |= event.voided;
         for (key, values) in &event.labels {
             joined.labels.entry(key.clone()).or_default().extend(values.iter().cloned());
@@ -260,47 +331,107 @@ impl SourceState {
             (Some(a), Some(b)) if b.lines > a.lines => Some(b.clone()),
             (known, told) => known.as_ref().or(told.as_ref()).cloned(),
         };
-        let fits = [joined.refunds.len(), joined.refunded_by_charge.len(), joined.disputes.len()]
-            .iter()
-            .all(|count| *count <= REVERSALS_MAX);
+        let counts = [
+            joined.refunds.len(),
+            joined.credits.len(),
+            joined.refunded_by_charge.len(),
+            joined.disputes.len(),
+        ];
+        let fits = counts.iter().all(|count| *count <= REVERSALS_MAX);
         if fits { Ok(joined) } else { Err(MergeError::TooManyReversals) }
+    }
+
+    fn join_parts(&mut self, event: &Self) -> Result<(), MergeError> {
+        for (payment, parts) in &event.parts {
+            let known = self.parts.entry(payment.clone()).or_insert_with(|| parts.clone());
+            for (invoice, amount) in &parts.amounts {
+                let known = known.amounts.entry(invoice.clone()).or_insert(*amount);
+                *known = (*known).max(*amount);
+            }
+        }
+        for (id, amount) in &event.out_of_band {
+            let known = self.out_of_band.entry(id.clone()).or_insert(*amount);
+            *known = (*known).max(*amount);
+        }
+        let fits = self.parts.len().max(self.out_of_band.len()) <= PARTS_MAX
+            && self.parts.values().all(|parts| parts.amounts.len() <= PARTS_MAX);
+        if fits { Ok(()) } else { Err(MergeError::TooManyParts) }
+    }
+
+    fn join_lines(&mut self, event: &Self) -> Result<(), MergeError> {
+        for (id, line) in &event.lines {
+            let known = self.lines.entry(id.clone()).or_insert_with(|| line.clone());
+            known.amount = known.amount.max(line.amount);
+            known.plan = known.plan.clone().max(line.plan.clone());
+            known.product = known.product.clone().max(line.product.clone());
+            known.proration |= line.proration;
+        }
+        self.lines_complete |= event.lines_complete;
+        if self.lines.len() <= LINES_MAX { Ok(()) } else { Err(MergeError::TooManyLines) }
     }
 
     /// Minor units given back so far, by the formula of the module's documentation; never negative.
     #[must_use]
     pub fn refunded_amount(&self) -> i64 {
         let counts = |refund: &&Refund| refund.status != RefundStatus::Failed;
-        let everything = total(self.refunds.values().filter(counts).map(|refund| refund.amount));
+        let unnamed = self.refunds.values().filter(|refund| refund.charge.is_none());
         let mut charges: Vec<&ProcessorRef> = self.refunded_by_charge.keys().collect();
         charges.extend(self.refunds.values().filter_map(|refund| refund.charge.as_ref()));
         charges.sort_unstable();
         charges.dedup();
-        let by_charge = total(charges.into_iter().map(|charge| {
+        let (mut by_refund, mut by_charge) = (total(unnamed.filter(counts).map(|refund| refund.amount)), 0);
+        for charge in charges {
             let of_charge = || self.refunds.values().filter(|refund| refund.charge.as_ref() == Some(charge));
             let known = total(of_charge().filter(counts).map(|refund| refund.amount));
-            let failed = total(
-                of_charge()
-                    .filter(|refund| refund.status == RefundStatus::Failed)
-                    .map(|refund| refund.amount),
-            );
+            let failed = of_charge().filter(|refund| refund.status == RefundStatus::Failed);
+            let failed = total(failed.map(|refund| refund.amount));
             let cumulative = self.refunded_by_charge.get(charge).copied().unwrap_or(0);
-            known.max(cumulative.saturating_sub(failed))
-        }));
-        everything.max(by_charge).max(0)
+            let of_all = known.max(cumulative.saturating_sub(failed));
+            by_refund = total([by_refund, self.own_part(Some(charge), known)].into_iter());
+            by_charge = total([by_charge, self.own_part(Some(charge), of_all)].into_iter());
+        }
+        by_refund.max(by_charge).max(0)
+    }
+
+    /// Minor units credited without a refund.
+    #[must_use]
+    pub fn credited_amount(&self) -> i64 {
+        let counts = |credit: &&Refund| credit.status != RefundStatus::Failed;
+        total(self.credits.values().filter(counts).map(|credit| credit.amount))
     }
 
     /// Minor units that disputes withhold: those open or lost.
     #[must_use]
     pub fn disputed_amount(&self) -> i64 {
-        total(self.disputes.values().filter(|dispute| dispute.status != DisputeStatus::Won).map(|d| d.amount))
+        let withheld = self.disputes.values().filter(|dispute| dispute.status != DisputeStatus::Won);
+        total(withheld.map(|dispute| self.own_part(dispute.charge.as_ref(), dispute.amount)))
     }
 
-    /// What of the payment stands: paid less refunded less disputed, zero when voided, never negative.
+    /// What of an amount of a payment falls on this source: all of it, unless the payment paid other invoices too.
+    fn own_part(&self, charge: Option<&ProcessorRef>, amount: i64) -> i64 {
+        let Some(parts) = charge.and_then(|charge| self.parts.get(charge)) else { return amount };
+        let known = parts.amounts.values().any(|paid| *paid > 0);
+        let weight = |paid: &i64| if known { u64::try_from(*paid).unwrap_or_default() } else { 1 };
+        let weights: Vec<u64> = parts.amounts.values().map(weight).collect();
+        // Amounts and weights are bounded, so the split cannot fail; all of it is the safe side.
+        let shares = split(amount.clamp(0, AMOUNT_MAX), &weights).unwrap_or_default();
+        let own = parts.amounts.keys().zip(shares).find(|(invoice, _)| **invoice == parts.own);
+        own.map_or(amount, |(_, share)| share)
+    }
+
+    /// Minor units of the payment that were paid outside the processor.
+    #[must_use]
+    pub fn out_of_band_amount(&self) -> i64 {
+        let paid = self.payment.as_ref().map_or(0, |payment| payment.amount);
+        total(self.out_of_band.values().copied()).clamp(0, paid.max(0))
+    }
+
+    /// What of the payment stands: paid less refunded, credited and disputed; zero when voided, never negative.
     #[must_use]
     pub fn standing_amount(&self) -> i64 {
         let Some(payment) = self.payment.as_ref().filter(|_| !self.voided) else { return 0 };
-        let taken = self.refunded_amount().saturating_add(self.disputed_amount());
-        payment.amount.saturating_sub(taken).max(0)
+        let taken = [self.refunded_amount(), self.credited_amount(), self.disputed_amount()];
+        payment.amount.saturating_sub(total(taken.into_iter())).max(0)
     }
 
     /// Whether it is a reward that was earned in another program.
@@ -327,6 +458,15 @@ impl SourceState {
 /// Sums figures that are each bounded by `money::AMOUNT_MAX` and at most a few hundred in number.
 fn total(amounts: impl Iterator<Item = i64>) -> i64 {
     amounts.fold(0, i64::saturating_add)
+}
+
+fn join_refunds(known: &mut BTreeMap<ProcessorRef, Refund>, told: &BTreeMap<ProcessorRef, Refund>) {
+    for (id, refund) in told {
+        let known = known.entry(id.clone()).or_insert_with(|| refund.clone());
+        known.amount = known.amount.max(refund.amount);
+        known.status = known.status.max(refund.status);
+        known.charge = known.charge.clone().max(refund.charge.clone());
+    }
 }
 
 fn join_payout(known: Option<&PayoutFigures>, event: Option<&PayoutFigures>) -> Option<PayoutFigures> {

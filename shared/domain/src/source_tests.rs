@@ -65,7 +65,9 @@ fn refunds_of_two_charges_add_up() {
 #[test]
 fn a_dispute_withholds_until_it_is_won() {
     use DisputeStatus::{Lost, Open, Won};
-    let dispute = |status| SourceState::dispute(usd(), reference("dp_1"), Dispute { amount: 1000, status });
+    let dispute = |status| {
+        SourceState::dispute(usd(), reference("dp_1"), Dispute { amount: 1000, status, charge: None })
+    };
     assert_eq!(join(&[paid(1000), dispute(Open)]).standing_amount(), 0);
     assert_eq!(join(&[paid(1000), dispute(Won), dispute(Open)]).standing_amount(), 1000);
     assert_eq!(join(&[paid(1000), dispute(Open), dispute(Lost)]).standing_amount(), 0);
@@ -111,7 +113,11 @@ fn any_event() -> impl Strategy<Value = SourceState> {
         )),
         (0_i64..2000).prop_map(|sum| SourceState::refunded(usd(), reference("ch_1"), sum)),
         (0..2, 0_i64..2000, dispute).prop_map(|(id, amount, status)| {
-            SourceState::dispute(usd(), reference(&format!("dp_{id}")), Dispute { amount, status })
+            SourceState::dispute(
+                usd(),
+                reference(&format!("dp_{id}")),
+                Dispute { amount, status, charge: None },
+            )
         }),
         Just(SourceState { voided: true, ..SourceState::default() }),
     ]

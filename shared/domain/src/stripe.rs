@@ -3,7 +3,6 @@
 
 use crate::id::Processor;
 
-mod document;
 pub mod event;
 mod invoice;
 pub mod signature;

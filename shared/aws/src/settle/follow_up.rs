@@ -65,12 +65,8 @@ impl Settler {
             self.store.find_reward(organization, &id).await?.ok_or_else(|| corrupt("no such reward"))?;
         let participant = self.store.find_recent_participant(organization, &reward.participant).await?;
         let external_id = participant.map(|participant| participant.external_id);
-        let fact = Fact {
-            source: source.clone(),
-            payer: Payer { external_id, customer: None },
-            state: reward.as_source(),
-            payments: Vec::new(),
-        };
+        let payer = Payer { external_id, ..Payer::default() };
+        let fact = Fact::of(source.clone(), payer, reward.as_source());
         self.settle(organization, source, Some(&fact)).await?;
         Ok(())
     }

@@ -17,7 +17,10 @@ pub(super) fn join(before: &SourceRow, fact: Option<&Fact>) -> Result<SourceRow,
         row.state = before.state.merge(&fact.state).map_err(|error| {
             let reason = match error {
                 MergeError::CurrencyMismatch { .. } => Reason::CurrencyMismatch,
-                MergeError::TooManyReversals | MergeError::TooManyLabels => Reason::TooManyReversals,
+                MergeError::TooManyReversals => Reason::TooManyReversals,
+                MergeError::TooManyLabels | MergeError::TooManyParts | MergeError::TooManyLines => {
+                    Reason::TooManyDetails
+                }
             };
             SettleError::Refused { reason, detail: error.to_string() }
         })?;

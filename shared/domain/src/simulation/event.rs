@@ -309,7 +309,7 @@ impl ExamplePayout {
 
 impl ExampleDispute {
     pub(super) fn told(&self) -> Result<Told, SimulationError> {
-        let dispute = Dispute { amount: checked(self.amount)?, status: self.status };
+        let dispute = Dispute { amount: checked(self.amount)?, status: self.status, charge: None };
         let disputes = BTreeMap::from([(self.dispute.clone(), dispute)]);
         let state = SourceState { disputes, ..SourceState::default() };
         Ok(Told { source: invoice(&self.invoice)?, payer: None, state })

@@ -10,58 +10,14 @@
 //! Everything else is ignored. Before basil a charge names its invoice, and the fact is the invoice's; since then a
 //! refund names only the payment, and the fact is about that payment until it is tied to an invoice.
 
-use crate::fact::{Customer, Fact, Payer};
+use crate::fact::{Customer, Fact, Payer, Tie};
 use crate::id::{ProcessorRef, SourceId};
 use crate::source::{REVERSALS_MAX, Refund, RefundStatus, SourceState};
 
-use super::document::{Document, refuse, require};
+use crate::webhook::document::{Document, refuse, require};
+use crate::webhook::{Event, EventError, KIND_BYTES_MAX};
+
 use super::{invoice, processor};
-
-/// Longest event type that is taken, in bytes.
-const KIND_BYTES_MAX: usize = 128;
-
-/// An event as far as it matters here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    /// Stripe's id of the event (`evt_...`); names the delivery, never the effect.
-    pub id: ProcessorRef,
-    /// Whether it happened in live mode; a live endpoint of a Stripe App receives test events too.
-    pub livemode: bool,
-    /// The event's type, such as `invoice.paid`.
-    pub kind: String,
-    /// What it says.
-    pub facts: Parsed,
-}
-
-/// What an event says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Parsed {
-    /// Nothing that matters here: another type of event, or one that names neither invoice nor payment.
-    Ignored,
-    /// These facts.
-    Facts(Vec<Fact>),
-}
-
-/// An event that cannot be read. Nothing of the body is repeated in it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EventError {
-    /// Not JSON.
-    #[error("the body is not JSON (line {line}, column {column})")]
-    NotJson {
-        /// Line where reading stopped, from 1.
-        line: usize,
-        /// Column where reading stopped.
-        column: usize,
-    },
-    /// A field is missing, or not what it must be.
-    #[error("{pointer} {problem}")]
-    Field {
-        /// JSON pointer to the field.
-        pointer: String,
-        /// What is wrong with it; reads on after the pointer.
-        problem: String,
-    },
-}
 
 /// Reads an event. Fields that are not needed are not looked at, since Stripe adds new ones within a version.
 ///
@@ -83,8 +39,8 @@ pub fn parse(body: &[u8]) -> Result<Event, EventError> {
         "refund.failed" => refund(&event, Some(RefundStatus::Failed))?,
         _ => None,
     };
-    let facts = fact.map_or(Parsed::Ignored, |fact| Parsed::Facts(vec![fact]));
-    Ok(Event { id, livemode, kind: kind.to_owned(), facts })
+    let facts = fact.into_iter().collect();
+    Ok(Event { id, livemode: Some(livemode), kind: kind.to_owned(), facts, links: Vec::new() })
 }
 
 pub(super) fn customer(event: &Document) -> Result<Option<Customer>, EventError> {
@@ -114,13 +70,14 @@ fn charge_refunded(event: &Document) -> Result<Fact, EventError> {
     let (source, payments) = match event.reference("/data/object/invoice")? {
         Some(invoice) => {
             let payments = [intent, Some(id)].into_iter().flatten();
-            let payments = payments.map(|payment| SourceId::payment(processor(), payment)).collect();
-            (SourceId::invoice(processor(), invoice), payments)
+            let payments =
+                payments.map(|id| Tie { payment: SourceId::payment(processor(), id), amount: None });
+            (SourceId::invoice(processor(), invoice), payments.collect())
         }
         None => (SourceId::payment(processor(), key), Vec::new()),
     };
-    let payer = Payer { external_id: None, customer: customer(event)? };
-    Ok(Fact { source, payer, state, payments })
+    let payer = Payer { customer: customer(event)?, ..Payer::default() };
+    Ok(Fact { payments, ..Fact::of(source, payer, state) })
 }
 
 fn refund(event: &Document, forced: Option<RefundStatus>) -> Result<Option<Fact>, EventError> {
@@ -131,7 +88,7 @@ fn refund(event: &Document, forced: Option<RefundStatus>) -> Result<Option<Fact>
     let currency = event.currency("/data/object/currency")?;
     let (id, refund) = refund_at(event, "/data/object", &source.reference, forced)?;
     let state = SourceState::refund(currency, id, refund);
-    Ok(Some(Fact { source, payer: Payer::default(), state, payments: Vec::new() }))
+    Ok(Some(Fact::of(source, Payer::default(), state)))
 }
 
 fn refund_at(

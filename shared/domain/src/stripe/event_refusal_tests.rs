@@ -164,7 +164,7 @@ proptest! {
     fn a_sample_with_any_member_replaced_is_answered(sample in 0..SAMPLES.len(), choice in 0_usize..150, value in any_json()) {
         let mut event: Value = serde_json::from_str(SAMPLES.get(sample).unwrap().1).unwrap();
         replace(&mut event, &mut { choice }, &value);
-        if let Ok(Event { facts: Parsed::Facts(facts), .. }) = parse(event.to_string().as_bytes()) {
+        if let Ok(Event { facts, .. }) = parse(event.to_string().as_bytes()) {
             for fact in facts {
                 prop_assert!((0..=AMOUNT_MAX).contains(&fact.state.paid_money().map_or(0, |paid| paid.amount)));
                 prop_assert!(fact.state.refunds.values().all(|refund| (0..=AMOUNT_MAX).contains(&refund.amount)));

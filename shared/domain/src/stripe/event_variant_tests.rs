@@ -70,7 +70,7 @@ fn listed_payments_are_tied_once_and_only_when_paid() {
     let tied: Vec<String> = fact(&with(NEW_PAID, "/data/object/payments", list))
         .payments
         .iter()
-        .map(ToString::to_string)
+        .map(|tie| tie.payment.to_string())
         .collect();
     assert_eq!(tied, ["payment/stripe/pi_1", "payment/stripe/ch_2", "payment/stripe/pi_3"]);
     let many = json!({"data": vec![member(json!("paid"), json!({})); PAYMENTS_MAX + 1]});
@@ -136,7 +136,7 @@ fn the_time_of_payment_falls_back_to_the_events() {
 fn a_charge_without_a_payment_intent_is_its_own_key() {
     let old = with(OLD_REFUNDED, "/data/object/payment_intent", json!(null));
     let charge = "ch_1QsampleOldCharge0000000";
-    assert_eq!(fact(&old).payments, [source(&format!("payment/stripe/{charge}"))]);
+    assert_eq!(fact(&old).payments[0].payment, source(&format!("payment/stripe/{charge}")));
     assert_eq!(fact(&old).state.refunded_by_charge.into_iter().collect::<Vec<_>>(), [(id(charge), 5_500)]);
     let new = without(NEW_REFUNDED, "/data/object/payment_intent");
     assert_eq!(fact(&new).source, source("payment/stripe/ch_1QsampleNewCharge0000000"));
@@ -160,7 +160,7 @@ fn the_figures_of_a_charge_and_of_its_refund_are_not_added() {
 #[test]
 fn a_charge_keeps_its_invoice_of_a_type_charge_payment() {
     let body = with(NEW_PAYMENT, "/data/object/payment", json!({"type": "charge", "charge": "ch_9"}));
-    assert_eq!(fact(&body).payments, [source("payment/stripe/ch_9")]);
+    assert_eq!(fact(&body).payments[0].payment, source("payment/stripe/ch_9"));
 }
 
 #[test]
@@ -200,11 +200,11 @@ fn what_says_nothing_here_is_ignored() {
         ),
     ];
     for body in bodies {
-        assert_eq!(parse(body.as_bytes()).unwrap().facts, Parsed::Ignored, "{body}");
+        assert!(parse(body.as_bytes()).unwrap().is_ignored(), "{body}");
     }
 }
 
 #[test]
 fn live_and_test_mode_are_told_apart() {
-    assert!(parse(with(NEW_PAID, "/livemode", json!(true)).as_bytes()).unwrap().livemode);
+    assert_eq!(parse(with(NEW_PAID, "/livemode", json!(true)).as_bytes()).unwrap().livemode, Some(true));
 }

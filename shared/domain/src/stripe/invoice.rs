@@ -1,12 +1,13 @@
 //! What Stripe's invoices say: the invoice itself, and the objects that tie payments to it.
 
-use crate::fact::{Fact, Payer};
+use crate::fact::{Fact, Payer, Tie};
 use crate::id::{ExternalId, SourceId};
 use crate::money::AMOUNT_MAX;
 use crate::source::{LABEL_BYTES_MAX, Labels, Payment, SourceState};
+use crate::webhook::EventError;
+use crate::webhook::document::{Document, refuse, require};
 
-use super::document::{Document, refuse, require};
-use super::event::{EventError, customer, payments_of};
+use super::event::{customer, payments_of};
 use super::{EXTERNAL_ID_KEY, processor};
 
 /// Most payments of one invoice; Stripe lists ten of them in an event at most.
@@ -35,9 +36,10 @@ pub(super) fn paid(event: &Document) -> Result<Fact, EventError> {
     };
     Ok(Fact {
         source: SourceId::invoice(processor(), id),
-        payer: Payer { external_id: external_id(event)?, customer: customer(event)? },
+        payer: Payer { external_id: external_id(event)?, customer: customer(event)?, ..Payer::default() },
         state: SourceState { labels: labels(event), ..SourceState::paid(currency, payment) },
         payments: payments(event)?,
+        email: None,
     })
 }
 
@@ -49,7 +51,9 @@ pub(super) fn payment_paid(event: &Document) -> Result<Option<Fact>, EventError>
         return Ok(None);
     }
     let source = SourceId::invoice(processor(), invoice);
-    Ok(Some(Fact { source, payer: Payer::default(), state: SourceState::default(), payments }))
+    let amount = paid_of(event, "/data/object")?;
+    let payments = payments.into_iter().map(|payment| Tie { payment, amount }).collect();
+    Ok(Some(Fact { payments, ..Fact::of(source, Payer::default(), SourceState::default()) }))
 }
 
 /// The invoice's total without tax: as given, or the total less all taxes (both inclusive and exclusive ones are part of
@@ -123,17 +127,24 @@ fn external_id(event: &Document) -> Result<Option<ExternalId>, EventError> {
 
 /// The payments that an invoice names: its own fields before basil, the list of payments since. One that was cancelled
 /// may pay another invoice, and one still open says so itself when it is paid.
-fn payments(event: &Document) -> Result<Vec<SourceId>, EventError> {
-    let mut payments = payments_of(event, "/data/object")?;
+fn payments(event: &Document) -> Result<Vec<Tie>, EventError> {
+    let untold = |payment| Tie { payment, amount: None };
+    let mut payments: Vec<Tie> = payments_of(event, "/data/object")?.into_iter().map(untold).collect();
     for member in event.members("/data/object/payments/data", PAYMENTS_MAX)?.unwrap_or_default() {
         let status = event.text(&format!("{member}/status"))?;
         if status.is_none_or(|status| status == "paid") {
+            let amount = paid_of(event, &member)?;
             for payment in payments_of(event, &format!("{member}/payment"))? {
-                if !payments.contains(&payment) {
-                    payments.push(payment);
+                if !payments.iter().any(|known| known.payment == payment) {
+                    payments.push(Tie { payment, amount });
                 }
             }
         }
     }
     Ok(payments)
+}
+
+/// What a payment paid of its invoice.
+fn paid_of(event: &Document, object: &str) -> Result<Option<i64>, EventError> {
+    Ok(event.signed(&format!("{object}/amount_paid"))?.filter(|amount| *amount >= 0))
 }

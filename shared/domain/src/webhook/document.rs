@@ -1,21 +1,21 @@
 //! Reads a JSON document by pointers, so that every refusal names the field that caused it.
 //!
-//! A field that is absent or `null` reads as `None`: Stripe leaves out in one API version what it nulls in another.
+//! A field that is absent or `null` reads as `None`: processors leave out in one version what they null in another.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::event::EventError;
+use super::EventError;
 use crate::id::ProcessorRef;
 use crate::money::{AMOUNT_MAX, Currency};
 
 /// The last second of the year 9999, beyond which a time has no four-digit year.
 const SECONDS_MAX: i64 = 253_402_300_799;
 
-pub(super) struct Document(Value);
+pub(crate) struct Document(Value);
 
 impl Document {
-    pub(super) fn parse(body: &[u8]) -> Result<Self, EventError> {
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, EventError> {
         serde_json::from_slice(body)
             .map(Self)
             .map_err(|error| EventError::NotJson { line: error.line(), column: error.column() })
@@ -25,22 +25,22 @@ impl Document {
         self.0.pointer(pointer).filter(|value| !value.is_null())
     }
 
-    pub(super) fn text(&self, pointer: &str) -> Result<Option<&str>, EventError> {
+    pub(crate) fn text(&self, pointer: &str) -> Result<Option<&str>, EventError> {
         let Some(value) = self.find(pointer) else {
             return Ok(None);
         };
         value.as_str().map(Some).ok_or_else(|| refuse(pointer, "must be a string"))
     }
 
-    pub(super) fn flag(&self, pointer: &str) -> Result<Option<bool>, EventError> {
+    pub(crate) fn flag(&self, pointer: &str) -> Result<Option<bool>, EventError> {
         let Some(value) = self.find(pointer) else {
             return Ok(None);
         };
         value.as_bool().map(Some).ok_or_else(|| refuse(pointer, "must be true or false"))
     }
 
-    /// An id; where Stripe expanded it, the `id` of the object in its place.
-    pub(super) fn reference(&self, pointer: &str) -> Result<Option<ProcessorRef>, EventError> {
+    /// An id; where the processor expanded it, the `id` of the object in its place.
+    pub(crate) fn reference(&self, pointer: &str) -> Result<Option<ProcessorRef>, EventError> {
         let Some(value) = self.find(pointer) else {
             return Ok(None);
         };
@@ -49,20 +49,20 @@ impl Document {
         ProcessorRef::parse(id).map(Some).map_err(|error| refuse(&inner, error))
     }
 
-    pub(super) fn currency(&self, pointer: &str) -> Result<Currency, EventError> {
+    pub(crate) fn currency(&self, pointer: &str) -> Result<Currency, EventError> {
         let code = require(pointer, self.text(pointer)?)?;
         Currency::parse(code).map_err(|error| refuse(pointer, error))
     }
 
     /// Minor units from 0 to [`AMOUNT_MAX`].
-    pub(super) fn amount(&self, pointer: &str) -> Result<i64, EventError> {
+    pub(crate) fn amount(&self, pointer: &str) -> Result<i64, EventError> {
         let problem = || refuse(pointer, format!("must be a whole number from 0 to {AMOUNT_MAX}"));
         let value = require(pointer, self.find(pointer))?;
         value.as_i64().filter(|amount| (0..=AMOUNT_MAX).contains(amount)).ok_or_else(problem)
     }
 
     /// Minor units of either sign.
-    pub(super) fn signed(&self, pointer: &str) -> Result<Option<i64>, EventError> {
+    pub(crate) fn signed(&self, pointer: &str) -> Result<Option<i64>, EventError> {
         let problem =
             || refuse(pointer, format!("must be a whole number from -{AMOUNT_MAX} to {AMOUNT_MAX}"));
         let Some(value) = self.find(pointer) else {
@@ -72,7 +72,7 @@ impl Document {
         amount.map(Some).ok_or_else(problem)
     }
 
-    pub(super) fn time(&self, pointer: &str) -> Result<Option<DateTime<Utc>>, EventError> {
+    pub(crate) fn time(&self, pointer: &str) -> Result<Option<DateTime<Utc>>, EventError> {
         let Some(value) = self.find(pointer) else {
             return Ok(None);
         };
@@ -82,18 +82,18 @@ impl Document {
     }
 
     /// A text of at most so many bytes, and nothing where the document has something else: for what is only looked at.
-    pub(super) fn short_text(&self, pointer: &str, bytes_max: usize) -> Option<&str> {
+    pub(crate) fn short_text(&self, pointer: &str, bytes_max: usize) -> Option<&str> {
         let text = self.find(pointer)?.as_str()?;
         (1..=bytes_max).contains(&text.len()).then_some(text)
     }
 
     /// The number of a list's members, at most so many; none where it is no list.
-    pub(super) fn length(&self, pointer: &str, max: usize) -> usize {
+    pub(crate) fn length(&self, pointer: &str, max: usize) -> usize {
         self.find(pointer).and_then(Value::as_array).map_or(0, |members| members.len().min(max))
     }
 
     /// The texts of an object by key, as far as they are that short; at most so many.
-    pub(super) fn short_texts(&self, pointer: &str, bytes_max: usize, max: usize) -> Vec<(&str, &str)> {
+    pub(crate) fn short_texts(&self, pointer: &str, bytes_max: usize, max: usize) -> Vec<(&str, &str)> {
         let fits = |text: &&str| (1..=bytes_max).contains(&text.len());
         let Some(object) = self.find(pointer).and_then(Value::as_object) else { return Vec::new() };
         let texts = object.iter().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
@@ -101,7 +101,7 @@ impl Document {
     }
 
     /// The pointers of a list's members; none when the list is absent.
-    pub(super) fn members(&self, pointer: &str, max: usize) -> Result<Option<Vec<String>>, EventError> {
+    pub(crate) fn members(&self, pointer: &str, max: usize) -> Result<Option<Vec<String>>, EventError> {
         let Some(value) = self.find(pointer) else {
             return Ok(None);
         };
@@ -113,10 +113,10 @@ impl Document {
     }
 }
 
-pub(super) fn refuse(pointer: &str, problem: impl ToString) -> EventError {
+pub(crate) fn refuse(pointer: &str, problem: impl ToString) -> EventError {
     EventError::Field { pointer: pointer.to_owned(), problem: problem.to_string() }
 }
 
-pub(super) fn require<T>(pointer: &str, found: Option<T>) -> Result<T, EventError> {
+pub(crate) fn require<T>(pointer: &str, found: Option<T>) -> Result<T, EventError> {
     found.ok_or_else(|| refuse(pointer, "is missing"))
 }
