@@ -162,10 +162,18 @@ pub fn judge(case: &Case<'_>) -> Result<Judgement, MoneyError> {
         }
         (Ok(referral), Some(then)) => (referral, then),
     };
+    let in_band = (!case.state.out_of_band.is_empty() && !then.terms.draft.accept_out_of_band)
+        .then(|| case.state.without_out_of_band());
+    let case = &Case { state: in_band.as_ref().unwrap_or(case.state), ..*case };
     let variant = variant_of(&then.program, &referral.referee, &then.terms.draft.variants);
     let mut judgement =
         Judgement { terms_version: Some(then.terms.version), variant, ..stop(Reason::Earned) };
-    let settled = settled_by(case, payment.paid_at, referral, then);
+    let settled = match in_band {
+        Some(ref state) if state.payment.as_ref().is_none_or(|payment| payment.amount == 0) => {
+            Some(Reason::OutOfBand)
+        }
+        Some(_) | None => settled_by(case, payment.paid_at, referral, then),
+    };
     counting::contribute(case, settled, referral, then, &mut judgement)?;
     if let Some(reason) = settled {
         judgement.reason = reason;
@@ -191,7 +199,7 @@ pub fn judge(case: &Case<'_>) -> Result<Judgement, MoneyError> {
 /// The reason that settles a whole source, whatever the rules say.
 fn settled_by(case: &Case<'_>, at: DateTime<Utc>, referral: &Referral, then: &ProgramThen) -> Option<Reason> {
     let grace = Duration::hours(i64::from(then.terms.draft.grace_hours));
-    if !value::has_substance(case.source, case.state) {
+    if !value::has_substance(case.source, case.state, &then.terms.draft) {
         Some(Reason::ZeroAmount)
     } else if referral.assigned_at.is_none() && at < referral.signed_up_at - grace {
         Some(Reason::PaidBeforeSignup)

@@ -6,6 +6,8 @@ mod cascade;
 mod condition;
 #[path = "decision/counter_tests.rs"]
 mod counter;
+#[path = "decision/invoice_tests.rs"]
+mod invoice_lines;
 #[path = "decision/limit_tests.rs"]
 mod limit;
 #[path = "decision/milestone_tests.rs"]

@@ -44,6 +44,8 @@ reasons! {
         "The payment lies further before the sign-up than the terms' grace; nothing is paid retroactively.";
     ProgramNotActive = "program_not_active", "The program was not active at the time.";
     ZeroAmount = "zero_amount", "Nothing was paid.";
+    OutOfBand = "out_of_band",
+        "The invoice was paid outside the payment processor, and the terms do not accept that.";
     Refunded = "refunded", "The whole payment was refunded.";
     Disputed = "disputed", "The payment is disputed.";
     Voided = "voided", "The invoice was voided.";
@@ -67,6 +69,8 @@ reasons! {
     MetadataNotMatched = "metadata_not_matched", "The event's metadata differs from what the rule asks for.";
     BelowMinimumPurchase = "below_minimum_purchase", "The purchase is below the rule's minimum.";
     CurrencyNotOffered = "currency_not_offered", "The rule has no amount in the currency of the event.";
+    LineNotMatched = "line_not_matched", "No line of the invoice is one that the rule is about.";
+    LinesUnknown = "lines_unknown", "The rule is about single lines, and not all lines of the invoice are known.";
     BasisUnknown = "basis_unknown", "The event does not say the figure that the rule takes a share of.";
     EarlierRuleApplied = "earlier_rule_applied", "An earlier rule of the same set applied.";
     NotFirstPayment = "not_first_payment", "The rule pays for the first payment only.";

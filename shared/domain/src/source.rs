@@ -111,7 +111,8 @@ pub struct Parts {
 }
 
 /// A line of an invoice.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Line {
     /// Minor units after discounts and without tax that is added on top; below zero for a credit.
     pub amount: i64,
@@ -424,6 +425,18 @@ impl SourceState {
     pub fn out_of_band_amount(&self) -> i64 {
         let paid = self.payment.as_ref().map_or(0, |payment| payment.amount);
         total(self.out_of_band.values().copied()).clamp(0, paid.max(0))
+    }
+
+    /// The state as it is for terms that do not accept what was paid outside the processor.
+    #[must_use]
+    pub fn without_out_of_band(&self) -> Self {
+        let outside = self.out_of_band_amount();
+        let mut state = self.clone();
+        state.out_of_band.clear();
+        if let Some(payment) = &mut state.payment {
+            payment.amount = payment.amount.saturating_sub(outside);
+        }
+        state
     }
 
     /// What of the payment stands: paid less refunded, credited and disputed; zero when voided, never negative.

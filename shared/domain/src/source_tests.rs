@@ -74,6 +74,44 @@ fn a_dispute_withholds_until_it_is_won() {
 }
 
 #[test]
+fn a_credit_takes_beside_refunds_until_it_is_voided() {
+    use RefundStatus::{Failed, Succeeded};
+    let credit = |status| SourceState::credit(usd(), reference("cn_1"), 300, status);
+    let state = join(&[credit(Succeeded), paid(1000), refund("re_1", 400, Succeeded, None)]);
+    assert_eq!((state.credited_amount(), state.standing_amount()), (300, 300));
+    assert_eq!(state.merge(&credit(Failed)).unwrap().standing_amount(), 600);
+}
+
+fn parts(own: &str, amounts: &[(&str, i64)]) -> SourceState {
+    let amounts = amounts.iter().map(|(invoice, amount)| (reference(invoice), *amount)).collect();
+    let parts = BTreeMap::from([(reference("pi_1"), Parts { own: reference(own), amounts })]);
+    SourceState { parts, ..SourceState::default() }
+}
+
+#[test]
+fn invoices_that_one_payment_paid_share_what_is_taken_of_it_to_the_minor_unit() {
+    use RefundStatus::{Failed, Succeeded};
+    let amounts = [("in_a", 334), ("in_b", 333), ("in_c", 333)];
+    let standing = |events: &[SourceState]| {
+        amounts.map(|(own, amount)| {
+            join(&[events, &[paid(amount), parts(own, &amounts)]].concat()).standing_amount()
+        })
+    };
+    assert_eq!(standing(&[refund("re_1", 100, Succeeded, Some("pi_1"))]).iter().sum::<i64>(), 900);
+    assert_eq!(standing(&[SourceState::refunded(usd(), reference("pi_1"), 1000)]), [0, 0, 0]);
+    assert_eq!(standing(&[refund("re_1", 1000, Succeeded, Some("pi_1"))]), [0, 0, 0]);
+    assert_eq!(standing(&[refund("re_1", 1000, Failed, Some("pi_1"))]), [334, 333, 333]);
+    assert_eq!(standing(&[refund("re_1", 10, Succeeded, None)]), [324, 323, 323], "of the invoice itself");
+    let charge = Some(reference("pi_1"));
+    let dispute = Dispute { amount: 500, status: DisputeStatus::Lost, charge };
+    let lost = SourceState::dispute(usd(), reference("dp_1"), dispute);
+    assert_eq!(standing(&[lost]).iter().sum::<i64>(), 500);
+    let unknown = [("in_a", 0), ("in_b", 0)];
+    let half = join(&[paid(500), parts("in_a", &unknown), refund("re_1", 101, Succeeded, Some("pi_1"))]);
+    assert_eq!(half.standing_amount(), 449, "in equal parts where no event says more");
+}
+
+#[test]
 fn what_is_taken_back_never_exceeds_what_was_paid() {
     let state = join(&[paid(100), refund("re_1", 5000, RefundStatus::Succeeded, None)]);
     assert_eq!(state.standing_amount(), 0);
@@ -98,6 +136,10 @@ fn the_number_of_refunds_is_bounded() {
     assert!(full.merge(&refund("re_0", 1, RefundStatus::Failed, None)).is_ok());
 }
 
+fn line(amount: i64, plan: &str, proration: bool) -> Line {
+    Line { amount, plan: Some(plan.to_owned()), product: None, proration }
+}
+
 fn any_event() -> impl Strategy<Value = SourceState> {
     let status =
         prop_oneof![Just(RefundStatus::Pending), Just(RefundStatus::Succeeded), Just(RefundStatus::Failed)];
@@ -119,7 +161,21 @@ fn any_event() -> impl Strategy<Value = SourceState> {
                 Dispute { amount, status, charge: None },
             )
         }),
-        Just(SourceState { voided: true, ..SourceState::default() }),
+        (0..2, 0_i64..2000, prop::bool::ANY).prop_map(|(id, amount, void)| {
+            let status = if void { RefundStatus::Failed } else { RefundStatus::Succeeded };
+            SourceState::credit(usd(), reference(&format!("cn_{id}")), amount, status)
+        }),
+        (0_i64..900, 0_i64..900).prop_map(|(own, other)| parts("in_a", &[("in_a", own), ("in_b", other)])),
+        (0..2, 0_i64..2000).prop_map(|(id, amount)| SourceState {
+            out_of_band: BTreeMap::from([(reference(&format!("rec_{id}")), amount)]),
+            ..SourceState::default()
+        }),
+        (0..3, -500_i64..2000, prop::bool::ANY).prop_map(|(id, amount, proration)| SourceState {
+            lines: BTreeMap::from([(reference(&format!("il_{id}")), line(amount, "pro", proration))]),
+            lines_complete: proration,
+            ..SourceState::default()
+        }),
+        Just(SourceState::void(None)),
     ]
 }
 
@@ -142,6 +198,8 @@ proptest! {
         let state = join(&events);
         let paid = state.payment.as_ref().map_or(0, |payment| payment.amount);
         prop_assert!((0..=paid).contains(&state.standing_amount()));
+        let in_band = state.without_out_of_band().standing_amount();
+        prop_assert!((0..=state.standing_amount()).contains(&in_band));
     }
 
     #[test]

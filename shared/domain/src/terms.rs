@@ -20,8 +20,8 @@ pub use amount::{
 pub use attribution::{Attribution, AttributionModel, Precedence};
 pub use flaws::Flaw;
 pub use rule::{
-    Approval, Cap, CapPeriod, Conditions, Limits, OverCap, Recipient, Repeat, RewardKind, RewardRule,
-    RuleStatus, Trigger,
+    Approval, Cap, CapPeriod, Conditions, Limits, LineFilter, OverCap, Prorations, Recipient, Repeat,
+    RewardKind, RewardRule, RuleStatus, Trigger,
 };
 
 /// Most rules in one version of the terms.
@@ -42,6 +42,9 @@ pub const MONTHS_MAX: u32 = 120;
 pub const COUNT_MAX: u32 = 1_000_000;
 /// Longest description of a rule, in characters.
 pub const DESCRIPTION_CHARS_MAX: usize = 200;
+
+/// What stands for an invoice's lines among the keys of labels that terms ask for.
+pub const LINES_KEY: &str = "lines";
 
 /// A variant of the terms in an A/B test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -74,6 +77,13 @@ pub struct TermsDraft {
     /// How a sign-up finds its referrer.
     #[serde(default, skip_serializing_if = "Attribution::is_default")]
     pub attribution: Attribution,
+    /// Whether invoices that were paid outside the processor (by bank transfer, in cash) earn; they do not unless told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accept_out_of_band: bool,
+    /// Whether invoices over nothing (a trial, a discount of all) trigger rules; they do not unless told (mission 000). A
+    /// share of nothing stays nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accept_zero_amount: bool,
     /// Which event makes a referral count for tiers and milestones; the paid invoice unless told.
     #[serde(default = "default_qualifying_event", skip_serializing_if = "Trigger::is_invoice_paid")]
     pub qualifying_event: Trigger,
@@ -155,10 +165,13 @@ impl TermsDraft {
             || (self.counts_referrals() && signup(&self.qualifying_event))
     }
 
-    /// The keys of the labels that some rule asks for.
+    /// The keys of the labels that some rule asks for; [`LINES_KEY`] where one asks for an invoice's lines.
     #[must_use]
     pub fn label_keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = self.rules.iter().flat_map(|rule| rule.conditions.label_keys()).collect();
+        if self.rules.iter().any(|rule| rule.lines.is_some()) {
+            keys.push(LINES_KEY.to_owned());
+        }
         keys.sort_unstable();
         keys.dedup();
         keys

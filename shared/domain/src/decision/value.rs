@@ -3,8 +3,11 @@
 use crate::id::{SourceId, SourceKind};
 use crate::money::{Money, MoneyError, Percentage, Unit, proportion};
 use crate::reason::Reason;
-use crate::source::SourceState;
-use crate::terms::{Basis, FixedAmount, PercentageAmount, RewardRule, RuleAmount, TierAmount, TierBy, Tiers};
+use crate::source::{Line, SourceState};
+use crate::terms::{
+    Basis, FixedAmount, LineFilter, PercentageAmount, RewardRule, RuleAmount, TermsDraft, TierAmount, TierBy,
+    Tiers,
+};
 
 use super::Case;
 use super::admission::TierCounts;
@@ -27,11 +30,12 @@ pub(super) struct Value {
     pub(super) money: Money,
 }
 
-/// Whether there is anything to reward: an invoice over nothing earns nothing (mission 000).
-pub(super) fn has_substance(source: &SourceId, state: &SourceState) -> bool {
+/// Whether there is anything to reward: an invoice over nothing earns nothing (mission 000), unless the terms say so.
+pub(super) fn has_substance(source: &SourceId, state: &SourceState, terms: &TermsDraft) -> bool {
     match source.kind {
         SourceKind::Invoice | SourceKind::Payment => {
-            state.currency.is_some() && state.payment.as_ref().is_some_and(|payment| payment.amount > 0)
+            let enough = |amount: i64| amount > 0 || terms.accept_zero_amount;
+            state.currency.is_some() && state.payment.as_ref().is_some_and(|payment| enough(payment.amount))
         }
         SourceKind::Reward => state.earned.as_ref().is_some_and(|earned| earned.gross > 0),
         SourceKind::Payout => state.payout.is_some(),
@@ -47,6 +51,10 @@ pub(super) fn of(
     counts: Option<TierCounts>,
 ) -> Result<Result<Value, Reason>, MoneyError> {
     let state = case.state;
+    let lines = match rule.lines.as_ref().map(|filter| line_share(filter, state)).transpose() {
+        Ok(lines) => lines,
+        Err(reason) => return Ok(Err(reason)),
+    };
     let stands = part == Part::Gross || stands(case.source, state);
     let piece = |unit: Unit, amount: i64| {
         let basis = paid(state, part);
@@ -73,11 +81,11 @@ pub(super) fn of(
                 None => Err(Reason::CurrencyNotOffered),
             }
         }
-        Some(RuleAmount::Percentage(share)) => percentage(share, case, part)?,
+        Some(RuleAmount::Percentage(share)) => percentage(share, case, part, lines)?,
         Some(RuleAmount::Tiers(_)) => match tier {
             None => Err(Reason::BelowFirstTier),
             Some(TierAmount::Fixed(FixedAmount { amount, currency })) => piece(currency, amount),
-            Some(TierAmount::Percentage(share)) => percentage(&share, case, part)?,
+            Some(TierAmount::Percentage(share)) => percentage(&share, case, part, lines)?,
         },
     };
     Ok(found.map(|value| limited(rule, value, is_share)))
@@ -103,12 +111,40 @@ fn percentage(
     share: &PercentageAmount,
     case: &Case<'_>,
     part: Part,
+    lines: Option<LineShare>,
 ) -> Result<Result<Value, Reason>, MoneyError> {
-    let Some((basis, unit)) = basis(share.basis, case.state, part)? else {
+    let Some((whole, unit)) = basis(share.basis, case.state, part)? else {
         return Ok(Err(Reason::BasisUnknown));
+    };
+    let basis = match lines {
+        Some(LineShare { matched, all }) => proportion(whole, matched, all)?,
+        None => whole,
     };
     let amount = share.percent.of(basis)?;
     Ok(Ok(Value { basis, money: Money::new(amount, unit) }))
+}
+
+/// What the lines that a rule is about are of all of an invoice's lines.
+#[derive(Debug, Clone, Copy)]
+struct LineShare {
+    matched: i64,
+    all: i64,
+}
+
+/// Which part of an invoice the lines of a filter are: of what was paid, and of what of it stands, they have the same part.
+/// Credits among the lines lower the whole; the part is never below nothing or above all.
+fn line_share(filter: &LineFilter, state: &SourceState) -> Result<LineShare, Reason> {
+    if !state.lines_complete {
+        return Err(Reason::LinesUnknown);
+    }
+    if !state.lines.values().any(|line| filter.matches(line)) {
+        return Err(Reason::LineNotMatched);
+    }
+    let sum = |sum: i64, line: &Line| sum.saturating_add(line.amount);
+    let all = state.lines.values().fold(0, sum).max(0);
+    let matched = state.lines.values().filter(|line| filter.matches(line)).fold(0, sum);
+    // An invoice whose lines come to nothing has no parts: nothing is taken of it.
+    Ok(LineShare { matched: matched.clamp(0, all), all: all.max(1) })
 }
 
 /// What a percentage is taken of.

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::id::{Channel, EventName, ExternalId, Processor, ProcessorRef, SourceId};
 use crate::money::{AMOUNT_MAX, Currency, MoneyError};
 use crate::source::{
-    Dispute, DisputeStatus, LABEL_BYTES_MAX, Labels, Payment, PayoutFigures, Refund, RefundStatus,
+    Dispute, DisputeStatus, LABEL_BYTES_MAX, Labels, Line, Payment, PayoutFigures, Refund, RefundStatus,
     SourceState,
 };
 
@@ -90,6 +90,12 @@ pub struct ExampleInvoice {
     /// The total without tax.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_excluding_tax: Option<i64>,
+    /// Whether all of it was paid outside the processor.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_band: bool,
+    /// All of its lines, for rules that are about single lines; at most 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<Line>,
     /// When.
     pub at: DateTime<Utc>,
     /// The plan.
@@ -261,7 +267,19 @@ impl ExampleInvoice {
             [("plan", &self.plan), ("product", &self.product), ("country", &self.country)],
             &self.metadata,
         )?;
-        let state = SourceState { labels, ..SourceState::paid(self.currency, payment) };
+        let outside = self.out_of_band.then(|| (self.invoice.clone(), payment.amount));
+        let mut lines = BTreeMap::new();
+        for (number, line) in self.lines.iter().enumerate() {
+            figure(line.amount)?;
+            lines.insert(ProcessorRef::parse(&number.to_string())?, line.clone());
+        }
+        let state = SourceState {
+            labels,
+            out_of_band: outside.into_iter().collect(),
+            lines_complete: !lines.is_empty(),
+            lines,
+            ..SourceState::paid(self.currency, payment)
+        };
         Ok(Told { source: invoice(&self.invoice)?, payer: Some(self.referee.clone()), state })
     }
 }

@@ -8,7 +8,7 @@ use crate::source::LABEL_BYTES_MAX;
 use super::amount::{
     Basis, FixedAmount, Milestones, PercentageAmount, RuleAmount, TierAmount, TierBy, Tiers,
 };
-use super::rule::{Approval, OverCap, Recipient, Repeat, RewardKind, RewardRule, Trigger};
+use super::rule::{Approval, LineFilter, OverCap, Recipient, Repeat, RewardKind, RewardRule, Trigger};
 use super::{
     COUNT_MAX, DAYS_MAX, DESCRIPTION_CHARS_MAX, GRACE_HOURS_MAX, LIST_MAX, MONTHS_MAX, RULES_MAX, STEPS_MAX,
     TermsDraft, VARIANTS_MAX,
@@ -161,6 +161,7 @@ fn rule_flaws(rule: &RewardRule, find: &mut Finder<'_>) {
         find.amount(money.amount, "approval/manual_above/amount");
     }
     amount_flaws(rule, find);
+    line_flaws(rule, find);
     condition_flaws(rule, find);
     limit_flaws(rule, find);
     if rule.trigger == Trigger::RewardEarned {
@@ -352,6 +353,21 @@ fn milestone_flaws(rule: &RewardRule, list: &Milestones, find: &mut Finder<'_>) 
         find.amount(step.amount, "amount");
         unit_flaws(rule.kind, step.currency, "currency", &mut find);
     }
+}
+
+fn line_flaws(rule: &RewardRule, find: &mut Finder<'_>) {
+    let Some(lines) = &rule.lines else { return };
+    let invoices = rule.trigger == Trigger::InvoicePaid;
+    find.require(invoices, "lines", "is for the trigger invoice_paid: only invoices have lines");
+    let asks = *lines != LineFilter::default();
+    find.require(
+        asks,
+        "lines",
+        "must name plans, products or prorations; leave it out for the whole invoice",
+    );
+    let mut find = find.at("lines");
+    find.texts(&lines.plans, "plans");
+    find.texts(&lines.products, "products");
 }
 
 fn condition_flaws(rule: &RewardRule, find: &mut Finder<'_>) {

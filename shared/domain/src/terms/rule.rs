@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::id::{Channel, EventName, Label, RuleId};
 use crate::money::{Money, Unit, UnitName};
+use crate::source::Line;
 
 use super::amount::{RuleAmount, TierBy};
 
@@ -283,6 +284,49 @@ impl Limits {
     }
 }
 
+/// What becomes of lines for a part of a period.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Prorations {
+    /// They are lines like any other.
+    #[default]
+    Include,
+    /// They are left out.
+    Exclude,
+    /// They alone are meant.
+    Only,
+}
+
+/// The lines of an invoice that a rule is about; a line must fit every part that is given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LineFilter {
+    /// Lines of one of these plans (a price id of Stripe's, or what you reported).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub plans: Vec<String>,
+    /// Lines of one of these products.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub products: Vec<String>,
+    /// What becomes of lines for a part of a period.
+    pub prorations: Prorations,
+}
+
+impl LineFilter {
+    /// Whether a line is meant.
+    #[must_use]
+    pub fn matches(&self, line: &Line) -> bool {
+        let one_of = |accepted: &[String], value: Option<&String>| {
+            accepted.is_empty() || value.is_some_and(|value| accepted.contains(value))
+        };
+        let proration = match self.prorations {
+            Prorations::Include => true,
+            Prorations::Exclude => !line.proration,
+            Prorations::Only => line.proration,
+        };
+        proration && one_of(&self.plans, line.plan.as_ref()) && one_of(&self.products, line.product.as_ref())
+    }
+}
+
 /// One promise in the terms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -311,6 +355,10 @@ pub struct RewardRule {
     /// How much; left out for messages, tasks and webhooks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<RuleAmount>,
+    /// The lines of the invoice that it is about: it applies where there is one, and takes its percentage of these lines'
+    /// part of what was paid. Only with the trigger `invoice_paid`; all of the invoice unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<LineFilter>,
     /// What must hold of the event.
     #[serde(default, skip_serializing_if = "Conditions::is_default")]
     pub conditions: Conditions,
