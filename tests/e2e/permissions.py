@@ -53,7 +53,7 @@ def each_role_may_do_what_its_function_does_and_no_more(story):
         ],
         ("dynamodb:Query", f"{table}/index/due"): ["SweepDue"],
         ("dynamodb:Query", f"{table}/index/day"): ["AggregateReports", "ManageProgram"],
-        ("dynamodb:Query", f"{table}/index/referrer"): [
+        ("dynamodb:Query", f"{table}/index/listing"): [
             "AttributeSignup", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",
         ],
         ("secretsmanager:GetSecretValue", secret_arn(stage, "RootKey")): ["ManageProgram"],

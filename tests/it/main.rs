@@ -6,6 +6,8 @@ mod crash;
 mod idempotency;
 mod manage;
 mod order;
+mod parked;
+mod payments;
 mod queues;
 mod races;
 mod rules;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use aws::Platform;
-use aws::store::keys::{DAY_INDEX, DUE_INDEX, REFERRER_INDEX, TTL_ATTRIBUTE};
+use aws::store::keys::{DAY_INDEX, DUE_INDEX, LISTING_INDEX, TTL_ATTRIBUTE};
 use domain::id::ProgramId;
 use domain::ledger::Cause;
 use domain::money::Unit;
@@ -138,7 +138,7 @@ fn the_table_is_the_one_that_the_code_knows() {
     };
     assert_eq!(keys(&table.keys), pair(""));
     let indexes: BTreeSet<&str> = table.indexes.iter().map(|index| index.name.as_str()).collect();
-    assert_eq!(indexes, BTreeSet::from([DUE_INDEX, DAY_INDEX, REFERRER_INDEX]));
+    assert_eq!(indexes, BTreeSet::from([DUE_INDEX, DAY_INDEX, LISTING_INDEX]));
     for index in &table.indexes {
         assert_eq!(keys(&index.keys), pair(&format!("{}_", index.name)));
         let carried: BTreeSet<String> = index.projection.non_key_attributes.iter().cloned().collect();

@@ -480,7 +480,7 @@ async fn every_key_of_the_table_begins_with_its_organization() {
         }
         let owner = [&one, &two].into_iter().find(|life| pk.split('#').next() == Some(&life.organization));
         let owner = owner.unwrap_or_else(|| panic!("{pk} {sk} is nobody's"));
-        for index in ["day_pk", "referrer_pk"] {
+        for index in ["day_pk", "listing_pk"] {
             if let Some(key) = row.get(index) {
                 assert!(key.as_s().unwrap().starts_with(&format!("{}#", owner.organization)), "{key:?}");
             }

@@ -131,15 +131,17 @@ impl World {
         self.stage.faults().plan(faults);
     }
 
-    /// Rows that still have something left to do.
+    /// Rows that have something left to do by now.
     pub async fn due_rows(&self) -> usize {
         let mut due = 0;
+        let now = domain::id::time_digits(self.now().await);
         for shard in 0..DUE_SHARDS {
             let query = self.dynamodb.query().table_name(&self.table).index_name(DUE_INDEX);
-            let query = query.key_condition_expression("due_pk = :pk").expression_attribute_values(
-                ":pk",
-                aws_sdk_dynamodb::types::AttributeValue::S(format!("DUE#{shard:02}")),
-            );
+            let text = aws_sdk_dynamodb::types::AttributeValue::S;
+            let query = query
+                .key_condition_expression("due_pk = :pk AND due_sk <= :now")
+                .expression_attribute_values(":pk", text(format!("DUE#{shard:02}")))
+                .expression_attribute_values(":now", text(now.clone()));
             due += query.send().await.unwrap().items().len();
         }
         due

@@ -1,28 +1,20 @@
 //! Sign-ups: the binding of a new customer, and what the sign-up itself earns.
 
 use aws::http::{Caller, Json, Problem, ProblemBody, ReferralView, Refusal};
-use aws::store::{Bind, Bound, CodeRow, Companions, ProgramRow, RefereeRow, StoreError};
+use aws::settle::SignUp;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use domain::code::ReferralCode;
-use domain::fact::Customer;
-use domain::id::{
-    Channel, ExternalId, IdError, OrganizationId, Processor, ProcessorRef, SourceId, VisitorId,
-};
+use domain::fact::{Customer, Email};
+use domain::id::{Channel, ExternalId, IdError, Processor, ProcessorRef, VisitorId};
 use domain::reason::Reason;
-use domain::referral::{
-    Binding, CodeOwner, ProgramAtSignup, Referral, Signup, attribute, check_signup_moment, repeat,
-};
-use domain::touch::Touch;
+use domain::referral::{Binding, CodeOwner, Signup, check_signup_moment};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::Deps;
-
-/// How often a sign-up that lost a race for a counter is tried again.
-const ATTEMPTS_MAX: u32 = 24;
 
 /// A sign-up. Report every one, with or without a code: a payer who is known to be nobody's referee costs one read.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -48,6 +40,10 @@ pub(crate) struct SignupRequest {
     pub occurred_at: Option<DateTime<Utc>>,
     /// The customer at the payment processor: payments of this customer are then the referee's.
     pub customer: Option<CustomerInput>,
+    /// The customer's e-mail address, for programs with `attribution.match_email`: payments that name nobody known but this
+    /// address are then the referee's. Only a hash of it is kept, and none where no program asks for it.
+    #[schema(format = "email", max_length = 254)]
+    pub email: Option<String>,
 }
 
 /// A customer of a payment processor.
@@ -72,14 +68,6 @@ pub(crate) struct SignupView {
     pub referral: Option<ReferralView>,
 }
 
-/// Whose the entered code is, and the program that decides on the sign-up.
-struct Found {
-    code: Option<CodeRow>,
-    touches: Vec<Touch>,
-    program: Option<ProgramRow>,
-    at_signup: Option<ProgramAtSignup>,
-}
-
 /// Report a sign-up
 ///
 /// Idempotent by `external_id`: the first sign-up binds, the same one again is answered with it, another code is
@@ -98,41 +86,20 @@ pub(crate) async fn track(
 ) -> Result<Response, Problem> {
     let now = deps.edge.now();
     let visitor = request.value.visitor_id.clone();
+    let email = request.value.email.as_deref().map(|text| Email::parse(text).ok_or_else(unusable_email));
+    let email = email.transpose()?;
     let (signup, customer) = parse(request.value, now)?;
     let organization = &caller.organization;
 
-    for attempt in 0..ATTEMPTS_MAX {
-        let found = find(&deps, organization, &signup, visitor.as_ref()).await?;
-        let owner = found.code.as_ref().map(CodeRow::owner);
-        let binding = attribute(&signup, owner.as_ref(), &found.touches, found.at_signup.as_ref(), now);
-        let binding = match binding {
-            Ok(binding) => binding,
-            Err(reason) => return known_or_refused(&deps, organization, &signup, reason).await,
-        };
-        if let Some(customer) = customer.as_ref().filter(|_| attempt == 0) {
-            // A sign-up that will be refused ties no customer: that customer's payments would become the referee's.
-            let known = deps.edge.store.get_referee(organization, &signup.referee).await?;
-            repeat(&signup, &known.binding()).map_err(Refusal)?;
-            if !deps.settler.link_customer(organization, customer, &signup.referee).await? {
-                return Err(Refusal(Reason::CustomerTaken).into());
-            }
-        }
-        let companions = match companions(&deps, organization, &binding, &found).await? {
-            Ok(companions) => companions,
-            Err(reason) => return known_or_refused(&deps, organization, &signup, reason).await,
-        };
-        let store = &deps.edge.store;
-        match store.commit_binding_with(organization, &signup.referee, &binding, &companions, now).await? {
-            Bound::Taken(Bind::New { waiting }) => {
-                release(&deps, organization, &signup.referee, &waiting).await?;
-                return Ok(answer(StatusCode::CREATED, &binding));
-            }
-            Bound::Taken(Bind::Known(row)) => return repeated(&deps, organization, &signup, *row).await,
-            Bound::CodeUsedUp => return Err(Refusal(Reason::CodeLimitReached).into()),
-            Bound::Lost => {}
-        }
+    let taken = deps.settler.sign_up(organization, &signup, visitor.as_ref(), customer.as_ref()).await?;
+    let (binding, is_new) = match taken {
+        SignUp::Taken { binding, is_new } => (binding, is_new),
+        SignUp::Refused(reason) => return Err(Refusal(reason).into()),
+    };
+    if let Some(email) = email {
+        deps.settler.link_email(organization, &email, &signup.referee).await?;
     }
-    Err(StoreError::Contended { attempts: ATTEMPTS_MAX }.into())
+    Ok(answer(if is_new { StatusCode::CREATED } else { StatusCode::OK }, &binding))
 }
 
 fn parse(request: SignupRequest, now: DateTime<Utc>) -> Result<(Signup, Option<Customer>), Problem> {
@@ -149,111 +116,8 @@ fn parse(request: SignupRequest, now: DateTime<Utc>) -> Result<(Signup, Option<C
     Ok((Signup { referee: request.external_id, code, channel, existing_customer, signed_up_at }, customer))
 }
 
-/// Whose the entered code is, the visitor's touches, and the program as it was at the sign-up: that of the code, or of
-/// the latest touch.
-async fn find(
-    deps: &Deps,
-    organization: &OrganizationId,
-    signup: &Signup,
-    visitor: Option<&VisitorId>,
-) -> Result<Found, Problem> {
-    let store = &deps.edge.store;
-    let code = match &signup.code {
-        Some(code) => store.find_code(organization, code).await?,
-        None => None,
-    };
-    let touches = match visitor {
-        Some(visitor) => store.list_touches(organization, visitor, signup.signed_up_at).await?,
-        None => Vec::new(),
-    };
-    // A code that is nobody's is refused, whatever links there are.
-    let by_code = code.as_ref().map(|row| &row.program);
-    let by_link = touches.first().map(|touch| &touch.program).filter(|_| signup.code.is_none());
-    let program = match by_code.or(by_link) {
-        Some(program) => store.find_recent_program(organization, program).await?,
-        None => None,
-    };
-    let at_signup = match &program {
-        Some(row) => {
-            let status = row.program.status_at(signup.signed_up_at);
-            let version = row.program.version_at(signup.signed_up_at).unwrap_or(1);
-            let terms = store.get_terms(organization, row, version).await?;
-            Some(ProgramAtSignup { status, terms: terms.draft })
-        }
-        None => None,
-    };
-    let mut touches = touches;
-    touches.retain(|touch| program.as_ref().is_some_and(|row| row.program.id == touch.program));
-    Ok(Found { code, touches, program, at_signup })
-}
-
-/// What has to be written with the binding: the use of a limited code, and the referrer's count of referrals where
-/// something depends on it.
-async fn companions(
-    deps: &Deps,
-    organization: &OrganizationId,
-    binding: &Binding,
-    found: &Found,
-) -> Result<Result<Companions, Reason>, Problem> {
-    let (Some(referral), Some(program), Some(then)) = (binding.latest(), &found.program, &found.at_signup)
-    else {
-        return Ok(Ok(Companions::default()));
-    };
-    let mut companions =
-        Companions { decides_signup: then.terms.pays_for_sign_up(), ..Companions::default() };
-    companions.limited_code = limited_code(referral, found);
-    if let Some(most) = then.terms.max_referrals {
-        let has_past = program.program.counts_from.is_some_and(|from| from > program.program.created_at);
-        let mut row = deps.edge.store.get_tally(organization, &referral.referrer, has_past).await?;
-        if let Err(reason) = row.tally.refer(Some(most)) {
-            return Ok(Err(reason));
-        }
-        companions.tally = Some(row);
-    }
-    Ok(Ok(companions))
-}
-
-fn limited_code(referral: &Referral, found: &Found) -> Option<(ReferralCode, u32)> {
-    let row = found.code.as_ref().filter(|row| referral.used_code.as_ref() == Some(&row.code))?;
-    row.promo.as_ref()?.max_uses.map(|most| (row.code.clone(), most))
-}
-
-/// A sign-up that would be refused now may be the repetition of one that was taken.
-async fn known_or_refused(
-    deps: &Deps,
-    organization: &OrganizationId,
-    signup: &Signup,
-    reason: Reason,
-) -> Result<Response, Problem> {
-    let row = deps.edge.store.get_referee(organization, &signup.referee).await?;
-    match row.binding() {
-        Binding::Bound { .. } => repeated(deps, organization, signup, row).await,
-        Binding::Organic { .. } | Binding::Unknown => Err(Refusal(reason).into()),
-    }
-}
-
-async fn repeated(
-    deps: &Deps,
-    organization: &OrganizationId,
-    signup: &Signup,
-    row: RefereeRow,
-) -> Result<Response, Problem> {
-    let binding = row.binding();
-    repeat(signup, &binding).map_err(Refusal)?;
-    release(deps, organization, &signup.referee, &row.waiting).await?;
-    Ok(answer(StatusCode::OK, &binding))
-}
-
-async fn release(
-    deps: &Deps,
-    organization: &OrganizationId,
-    referee: &ExternalId,
-    waiting: &[SourceId],
-) -> Result<(), Problem> {
-    if waiting.is_empty() {
-        return Ok(());
-    }
-    Ok(deps.settler.release_referee(organization, referee, waiting).await?)
+fn unusable_email() -> Problem {
+    Problem::field("/email", "must be an e-mail address of at most 254 characters")
 }
 
 fn answer(status: StatusCode, binding: &Binding) -> Response {

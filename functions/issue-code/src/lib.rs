@@ -2,6 +2,7 @@
 
 mod codes;
 mod participants;
+mod promotions;
 
 use aws::http::{Edge, finish};
 use aws::store::Store;
@@ -41,7 +42,8 @@ pub fn router(deps: Deps) -> Router {
         .route("/v1/programs/{program}/participants/{external_id}", put(participants::enrol))
         .route("/v1/participants/{id}", get(participants::read))
         .route("/v1/programs/{program}/codes", post(codes::create))
-        .route("/v1/codes/{code}", get(codes::read));
+        .route("/v1/codes/{code}", get(codes::read))
+        .route("/v1/promotions/{processor}/{id}", put(promotions::tie).get(promotions::read));
     finish(routes, deps.edge.clone(), deps)
 }
 
@@ -49,7 +51,14 @@ pub fn router(deps: Deps) -> Router {
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     #[derive(OpenApi)]
-    #[openapi(paths(participants::enrol, participants::read, codes::create, codes::read))]
+    #[openapi(paths(
+        participants::enrol,
+        participants::read,
+        codes::create,
+        codes::read,
+        promotions::tie,
+        promotions::read
+    ))]
     struct Doc;
     Doc::openapi()
 }

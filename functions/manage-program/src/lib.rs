@@ -8,6 +8,7 @@ mod endpoints;
 mod enrollments;
 mod ledger;
 mod organizations;
+mod parked;
 mod participants;
 mod programs;
 mod referrals;
@@ -104,6 +105,7 @@ pub fn router(deps: Deps) -> Router {
         .route("/v1/participants/{id}/balances", get(ledger::balances))
         .route("/v1/decisions/{*source}", get(decisions::read))
         .route("/v1/events/{source}/replay", post(replay::replay))
+        .route("/v1/parked-events", get(parked::list))
         .route("/v1/reports/daily", get(reports::daily))
         .route(
             "/openapi.json",
@@ -146,6 +148,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         ledger::balances,
         decisions::read,
         replay::replay,
+        parked::list,
         reports::daily,
         openapi_document,
     ))]

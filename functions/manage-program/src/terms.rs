@@ -38,6 +38,10 @@ pub(crate) struct TermsView {
     attribution: Attribution,
     /// Which event makes a referral count for tiers and milestones.
     qualifying_event: Trigger,
+    /// Whether invoices that were paid outside the processor earn.
+    accept_out_of_band: bool,
+    /// Whether invoices over nothing trigger rules.
+    accept_zero_amount: bool,
     /// Most referrals of one referrer; null for any number.
     max_referrals: Option<u32>,
     /// What a participant must have earned in a unit before rewards of that unit are delivered.
@@ -90,6 +94,8 @@ impl From<Terms> for TermsView {
             track_only,
             channels,
             attribution,
+            accept_out_of_band,
+            accept_zero_amount,
             qualifying_event,
             max_referrals,
             min_earnings,
@@ -103,6 +109,8 @@ impl From<Terms> for TermsView {
             track_only,
             channels,
             attribution,
+            accept_out_of_band,
+            accept_zero_amount,
             qualifying_event,
             max_referrals,
             min_earnings,

@@ -69,7 +69,7 @@ pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
                 }
                 DueTask::Referee(_)
                 | DueTask::Customer(_)
-                | DueTask::Payment(_)
+                | DueTask::Source(_)
                 | DueTask::Cascade(_)
                 | DueTask::Release(_) => match finish(deps, &due).await {
                     Ok(()) => finished = finished.saturating_add(1),
@@ -102,13 +102,7 @@ async fn finish(deps: &Deps, due: &Due) -> Result<(), SettleError> {
             let waiting = deps.store.list_waiting_for_customer(organization, customer).await?;
             deps.settler.release_customer(organization, customer, &waiting).await
         }
-        DueTask::Payment(payment) => {
-            let row = deps.store.find_source(organization, payment).await?;
-            let Some((invoice, state)) = row.and_then(|row| Some((row.forward_to?, row.state))) else {
-                return Ok(());
-            };
-            deps.settler.move_payment(organization, payment, &invoice, state).await
-        }
+        DueTask::Source(source) => deps.settler.finish_source(organization, source).await,
         DueTask::Cascade(source) => deps.settler.settle_cascade(organization, source).await,
         DueTask::Release(participant) => deps.settler.release(organization, participant).await,
     }

@@ -8,12 +8,15 @@ mod counters;
 mod explain;
 mod follow_up;
 mod outcome;
+mod parked;
+mod payment;
+mod signup;
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::decision::{Case, decide, note_posted};
-use domain::fact::{Fact, Payer};
+use domain::fact::{Customer, Fact, Payer};
 use domain::id::{ExternalId, OrganizationId, RewardId, SourceId, SourceKind};
 use domain::ledger::{Cause, Context, Delta, Posting, note, post};
 use domain::money::{Money, MoneyError};
@@ -21,20 +24,19 @@ use domain::reason::Reason;
 use domain::referral::Binding;
 use domain::source::SourceState;
 use domain::tally::Tallies;
+use domain::terms::LINES_KEY;
 
 use crate::Clock;
 use crate::queue::Queue;
-use crate::store::{
-    Commit, CustomerLink, Forward, Parking, RefereeCount, RefereeRow, SourceRow, Store, StoreError,
-};
+use crate::store::{Commit, CustomerLink, Parking, RefereeCount, RefereeRow, SourceRow, Store, StoreError};
 pub use by_hand::{ByHand, Gift};
 pub use explain::Explanation;
 use outcome::{join, posted_line, same_but_time, second_level, settled, takes_back, unchanged, waiting_for};
+use parked::parked_since;
+pub use signup::SignUp;
 
 /// How often a lost race is tried again before the caller is asked to come back.
 const ATTEMPTS_MAX: u32 = 24;
-/// How many payments may forward to one another: a payment to its invoice, and no further.
-const FORWARDS_MAX: u32 = 3;
 
 /// What settling needs.
 #[derive(Debug, Clone)]
@@ -112,12 +114,21 @@ impl Settler {
     /// # Errors
     /// [`SettleError`]; nothing is lost when the caller repeats the call.
     pub async fn record(&self, organization: &OrganizationId, fact: &Fact) -> Result<Settled, SettleError> {
-        let settled = self.settle(organization, &fact.source, Some(fact)).await?;
+        let settled = match fact.source.kind {
+            SourceKind::Payment => self.record_payment(organization, fact).await?,
+            SourceKind::Invoice
+            | SourceKind::Signup
+            | SourceKind::Event
+            | SourceKind::Payout
+            | SourceKind::Reward
+            | SourceKind::Milestone
+            | SourceKind::Grant => self.settle(organization, &fact.source, Some(fact)).await?,
+        };
         if settled.reason == Reason::NotReferred && !settled.changed {
             return Ok(settled);
         }
         for tie in &fact.payments {
-            self.forward(organization, &tie.payment, &settled.source).await?;
+            self.tie(organization, tie, &fact.source).await?;
         }
         self.learn_customer(organization, &fact.payer).await?;
         Ok(settled)
@@ -179,7 +190,7 @@ impl Settler {
     pub async fn link_customer(
         &self,
         organization: &OrganizationId,
-        customer: &domain::fact::Customer,
+        customer: &Customer,
         referee: &ExternalId,
     ) -> Result<bool, SettleError> {
         let link = self.store.commit_customer(organization, customer, referee, self.clock.now()).await?;
@@ -195,7 +206,7 @@ impl Settler {
     pub async fn release_customer(
         &self,
         organization: &OrganizationId,
-        customer: &domain::fact::Customer,
+        customer: &Customer,
         waiting: &[SourceId],
     ) -> Result<(), SettleError> {
         for source in waiting {
@@ -204,44 +215,6 @@ impl Settler {
         if !waiting.is_empty() {
             self.store.finish_customer(organization, customer).await?;
         }
-        Ok(())
-    }
-
-    /// Moves what is known of a payment to the invoice that it turned out to pay.
-    ///
-    /// # Errors
-    /// [`SettleError`].
-    pub async fn move_payment(
-        &self,
-        organization: &OrganizationId,
-        payment: &SourceId,
-        invoice: &SourceId,
-        state: SourceState,
-    ) -> Result<(), SettleError> {
-        let fact = Fact::of(invoice.clone(), Payer::default(), state);
-        self.settle(organization, invoice, Some(&fact)).await?;
-        Ok(self.store.finish_forward(organization, payment).await?)
-    }
-
-    async fn forward(
-        &self,
-        organization: &OrganizationId,
-        payment: &SourceId,
-        invoice: &SourceId,
-    ) -> Result<(), SettleError> {
-        if payment == invoice || self.store.knows_forward(organization, payment, invoice) {
-            return Ok(());
-        }
-        match self.store.commit_forward(organization, payment, invoice, self.clock.now()).await? {
-            Forward::Empty => {}
-            Forward::Waiting(state) => self.move_payment(organization, payment, invoice, *state).await?,
-            Forward::Known(known) if known == *invoice => {}
-            Forward::Known(_) => {
-                tracing::warn!(payment.id = %payment, "a payment is tied to another invoice already");
-                return Ok(());
-            }
-        }
-        self.store.remember_forward(organization, payment, invoice);
         Ok(())
     }
 
@@ -262,10 +235,8 @@ impl Settler {
         source: &SourceId,
         fact: Option<&Fact>,
     ) -> Result<Settled, SettleError> {
-        let mut source = source.clone();
-        let mut forwards = 0;
         for attempt in 0..ATTEMPTS_MAX {
-            give_way(&source, attempt).await;
+            give_way(source, attempt).await;
             let now = self.clock.now();
             // The payer first: most payers were not referred, and then this is the only read.
             let mut payer = match fact {
@@ -276,28 +247,24 @@ impl Settler {
             // A reward's own row is due until it was decided on: writing it is what ends that.
             let is_reward = source.kind == SourceKind::Reward;
             if organic && !is_reward {
-                return Ok(unchanged(source, Reason::NotReferred));
+                return Ok(unchanged(source.clone(), Reason::NotReferred));
             }
-            let known = self.store.find_source(organization, &source).await?;
-            if let Some(target) = known.as_ref().and_then(|row| row.forward_to.clone()) {
-                forwards += 1;
-                if forwards > FORWARDS_MAX {
-                    return Err(
-                        StoreError::Corrupt { detail: format!("{source} forwards in a circle") }.into()
-                    );
-                }
-                source = target;
-                continue;
+            let known = self.store.find_source(organization, source).await?;
+            if let Some(payment) = known.as_ref().filter(|row| !row.invoices.is_empty()) {
+                return match fact {
+                    Some(fact) => Box::pin(self.record_payment(organization, fact)).await,
+                    None => Box::pin(self.pass_on(organization, payment)).await,
+                };
             }
             let before = known.clone().unwrap_or_else(|| SourceRow::new(source.clone(), now));
             let mut row = join(&before, fact)?;
             self.drop_labels(organization, payer.as_ref(), &mut row).await?;
             let is_known = known.is_some() && row == before && before.waiting_for.is_none();
             if is_known && fact.is_some() && !is_reward {
-                return Ok(unchanged(source, before.reason.unwrap_or(Reason::AwaitingPayment)));
+                return Ok(unchanged(source.clone(), before.reason.unwrap_or(Reason::AwaitingPayment)));
             }
             if payer.as_ref().is_none_or(|payer| payer.referee.is_none()) {
-                payer = self.find_payer(organization, &row.payer).await?;
+                payer = self.find_known_payer(organization, &mut row.payer, fact).await?;
                 self.drop_labels(organization, payer.as_ref(), &mut row).await?;
             }
             let payer = payer.unwrap_or_default();
@@ -320,7 +287,7 @@ impl Settler {
         let Some(Binding::Bound { referral, former }) = payer.map(|payer| &payer.binding) else {
             return Ok(());
         };
-        if row.state.labels.is_empty() {
+        if row.state.labels.is_empty() && row.state.lines.is_empty() {
             return Ok(());
         }
         let mut wanted: Vec<String> = Vec::new();
@@ -329,6 +296,10 @@ impl Settler {
             wanted.extend(program.map(|row| row.program.label_keys).unwrap_or_default());
         }
         row.state.labels.retain(|key, _| wanted.contains(key));
+        if !wanted.iter().any(|key| key == LINES_KEY) {
+            row.state.lines.clear();
+            row.state.lines_complete = false;
+        }
         Ok(())
     }
 
@@ -359,17 +330,22 @@ impl Settler {
         let reason = decision.judgement.reason;
         row.reason = Some(reason);
         if let Some(waiting_for) = waiting_for(reason, &known_payer) {
-            row.waiting_for = Some(waiting_for.clone());
+            if self.bind_by_promotion(organization, &row, payer).await? {
+                return Ok(None);
+            }
+            row.waiting_for = Some(waiting_for);
+            row.parked = Some(parked_since(before, now));
             if same_but_time(before, &row) {
                 return Ok(Some(unchanged(row.source, reason)));
             }
-            return match self.store.commit_parked(organization, &row, &waiting_for).await? {
+            return match self.store.commit_parked(organization, &row).await? {
                 Parking::Committed => Ok(Some(settled(&row, before, Vec::new()))),
                 Parking::Lost => Ok(None),
                 Parking::Full => Err(SettleError::WaitingListFull),
             };
         }
         row.waiting_for = None;
+        row.parked = (reason == Reason::AwaitingPayment).then(|| parked_since(before, now));
         row.program = found.as_ref().map(|found| found.then.program.clone());
         row.terms_version = decision.judgement.terms_version;
         row.variant = decision.judgement.variant.clone();
@@ -457,6 +433,32 @@ impl Settler {
         Ok(Some(postings))
     }
 
+    /// The payer of a source that nothing else tells: by the e-mail address that the event says, where a program lets it.
+    async fn find_known_payer(
+        &self,
+        organization: &OrganizationId,
+        payer: &mut Payer,
+        fact: Option<&Fact>,
+    ) -> Result<Option<PayerState>, SettleError> {
+        let known = self.find_payer(organization, payer).await?;
+        let email = fact.and_then(|fact| fact.email.as_ref()).filter(|_| payer.email.is_none());
+        let (None, Some(email)) = (known.as_ref().and_then(|known| known.referee.as_ref()), email) else {
+            return Ok(known);
+        };
+        if !self.store.matches_email(organization).await? {
+            return Ok(known);
+        }
+        payer.email = Some(email.hashed(organization));
+        let known = self.find_payer(organization, payer).await?;
+        // Later events of the customer need no address.
+        if let Some((referee, customer)) =
+            known.as_ref().and_then(|known| known.referee.as_ref()).zip(payer.customer.as_ref())
+        {
+            Box::pin(self.link_customer(organization, customer, referee)).await?;
+        }
+        Ok(known)
+    }
+
     async fn find_payer(
         &self,
         organization: &OrganizationId,
@@ -465,12 +467,35 @@ impl Settler {
         if *payer == Payer::default() {
             return Ok(None);
         }
-        let referee = self.store.find_referee_of(organization, payer).await?;
+        let referee = match self.store.find_referee_of(organization, payer).await? {
+            Some(referee) => Some(referee),
+            None => self.find_by_email(organization, payer).await?,
+        };
         let row = match &referee {
             Some(referee) => Some(self.store.get_referee(organization, referee).await?),
             None => None,
         };
         let binding = row.as_ref().map_or(Binding::Unknown, RefereeRow::binding);
         Ok(Some(PayerState { referee, row, binding }))
+    }
+
+    /// The referee whose e-mail address a payer has, where the program that the referee is bound in lets it tell.
+    async fn find_by_email(
+        &self,
+        organization: &OrganizationId,
+        payer: &Payer,
+    ) -> Result<Option<ExternalId>, SettleError> {
+        let Some(hash) = &payer.email else { return Ok(None) };
+        let customer = Customer::of_email(hash.clone());
+        let Some(referee) = self.store.find_customer(organization, &customer).await? else { return Ok(None) };
+        let binding = self.store.get_referee(organization, &referee).await?.binding();
+        let allowed = match binding.latest() {
+            Some(referral) => {
+                let program = self.store.find_recent_program(organization, &referral.program).await?;
+                program.is_some_and(|row| row.program.matches_email)
+            }
+            None => self.store.matches_email(organization).await?,
+        };
+        Ok(Some(referee).filter(|_| allowed))
     }
 }

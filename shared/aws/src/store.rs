@@ -19,6 +19,8 @@ pub mod keys;
 mod ledger;
 mod organization;
 mod page;
+mod parked;
+mod payment;
 mod program;
 mod referee;
 mod reward;
@@ -32,10 +34,11 @@ pub use error::{StoreError, Transaction};
 pub use item::Item;
 pub use organization::{ApiKeyRow, EndpointRow, KEYS_MAX, OrganizationRow};
 pub use page::Page;
+pub use parked::{PARKED_DAYS, Parked, Parking};
 pub use program::{ProgramRow, Then};
 pub use referee::{Bind, Bound, Companions, RefereeRow};
 pub use reward::{Claim, Completion};
-pub use source::{Commit, Forward, Grant, Parking, RefereeCount, SourceRow, Waiting};
+pub use source::{Commit, Grant, RefereeCount, SourceRow, Waiting};
 pub use tally::TallyRow;
 
 /// The table and what a process keeps in memory of it. Clones share both.
@@ -52,7 +55,8 @@ pub struct Store {
     participants: Arc<Cache<keys::Key, ParticipantRow>>,
     codes: Arc<Cache<keys::Key, CodeRow>>,
     customers: Arc<Cache<keys::Key, ()>>,
-    forwards: Arc<Cache<keys::Key, domain::id::SourceId>>,
+    email_matching: Arc<Cache<String, bool>>,
+    ties: Arc<Cache<keys::Key, (domain::id::SourceId, Option<i64>)>>,
 }
 
 impl Store {
@@ -73,7 +77,8 @@ impl Store {
             participants: Arc::default(),
             codes: Arc::default(),
             customers: Arc::default(),
-            forwards: Arc::default(),
+            email_matching: Arc::default(),
+            ties: Arc::default(),
         })
     }
 

@@ -258,7 +258,7 @@ pub struct SourceId {
 pub enum SourceKind {
     /// A paid (or to be paid) invoice.
     Invoice,
-    /// A payment or charge; it forwards to its invoice once that is known.
+    /// A payment or charge; what is known of it is passed on to the invoices that it paid.
     Payment,
     /// A referee's sign-up.
     Signup,

@@ -140,6 +140,9 @@ pub struct Program {
     /// The labels of events that any terms ask for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub label_keys: Vec<String>,
+    /// Whether any terms let an e-mail address tell who paid.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub matches_email: bool,
     /// When it was created.
     pub created_at: DateTime<Utc>,
 }
@@ -225,6 +228,7 @@ impl Program {
             counts_from: None,
             cascades: false,
             label_keys: Vec::new(),
+            matches_email: false,
             created_at: now,
         };
         program.note_needs(draft, now);
@@ -445,6 +449,7 @@ impl Program {
             self.counts_from.get_or_insert(from);
         }
         self.cascades |= draft.cascades();
+        self.matches_email |= draft.attribution.match_email;
         self.label_keys.extend(draft.label_keys());
         self.label_keys.sort_unstable();
         self.label_keys.dedup();

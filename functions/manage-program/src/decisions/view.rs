@@ -69,8 +69,12 @@ pub(crate) struct InputsView {
     paid_at: Option<DateTime<Utc>>,
     /// What was refunded of it, in minor units.
     refunded: i64,
+    /// What was credited of it without a refund, in minor units.
+    credited: i64,
     /// What is disputed or lost of it, in minor units.
     disputed: i64,
+    /// What of it was paid outside the processor, in minor units.
+    out_of_band: i64,
     /// Whether the invoice was voided, or the event cancelled.
     voided: bool,
     /// What stands of it, in minor units.
@@ -197,7 +201,9 @@ fn inputs(
         paid: state.paid_money(),
         paid_at: at,
         refunded: state.refunded_amount(),
+        credited: state.credited_amount(),
         disputed: state.disputed_amount(),
+        out_of_band: state.out_of_band_amount(),
         voided: state.voided,
         standing: state.standing_amount(),
         labels: state.labels.clone(),

@@ -226,23 +226,21 @@ impl Settler {
             }
             let postings = [posting];
             let cascades = second_level(&postings, program.program.cascades);
+            if let Place::Milestone(index) = place {
+                let slot = tallies.first_mut().and_then(|row| row.tally.milestones.get_mut(index));
+                slot.ok_or_else(|| corrupt("its milestone is not counted"))?.posted = after.clone();
+            }
+            let commit =
+                Commit { postings: &postings, tallies: &tallies, cascades: &cascades, ..Commit::default() };
             let written = match place {
                 Place::Source(mut row, index) => {
                     if let Some(slot) = row.posted.get_mut(index) {
                         *slot = after;
                     }
                     row.updated_at = now;
-                    let commit =
-                        Commit { postings: &postings, tallies: &tallies, referee: None, cascades: &cascades };
                     self.store.commit_source(organization, &row, &commit).await?
                 }
-                Place::Milestone(index) => {
-                    let slot = tallies.first_mut().and_then(|row| row.tally.milestones.get_mut(index));
-                    slot.ok_or_else(|| corrupt("its milestone is not counted"))?.posted = after;
-                    let commit =
-                        Commit { postings: &postings, tallies: &tallies, referee: None, cascades: &cascades };
-                    self.store.commit_counted(organization, &commit, now).await?
-                }
+                Place::Milestone(_) => self.store.commit_counted(organization, &commit, now).await?,
             };
             if written {
                 self.follow_up(organization, &cascades, &Vec::new()).await;

@@ -6,7 +6,7 @@ use domain::id::{ExternalId, OrganizationId, SourceId};
 use domain::reason::Reason;
 use domain::referral::Binding;
 
-use super::{FORWARDS_MAX, SettleError, Settler};
+use super::{SettleError, Settler};
 use crate::store::{SourceRow, Then};
 
 /// A source, and what is decided of it now: by its stored facts, by what was counted for it, and by the counters as they
@@ -38,9 +38,9 @@ impl Settler {
         source: &SourceId,
     ) -> Result<Option<Explanation>, SettleError> {
         let Some(mut row) = self.store.find_source(organization, source).await? else { return Ok(None) };
-        for _ in 0..FORWARDS_MAX {
-            let Some(target) = &row.forward_to else { break };
-            match self.store.find_source(organization, target).await? {
+        // Of a payment, the first of the invoices that it paid.
+        if let Some(invoice) = row.invoices.keys().next() {
+            match self.store.find_source(organization, invoice).await? {
                 Some(found) => row = found,
                 None => return Ok(None),
             }

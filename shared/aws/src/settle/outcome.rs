@@ -1,6 +1,6 @@
 //! The small functions between what was read and what is written.
 
-use domain::fact::{Fact, Payer};
+use domain::fact::{Customer, Fact, Payer};
 use domain::id::{RewardId, SourceId};
 use domain::ledger::{Cause, Posting};
 use domain::money::Money;
@@ -37,7 +37,8 @@ pub(super) fn waiting_for(reason: Reason, payer: &Payer) -> Option<Waiting> {
     if reason == Reason::AwaitingSignup {
         payer.external_id.clone().map(Waiting::Referee)
     } else if reason == Reason::PayerUnknown {
-        payer.customer.clone().map(Waiting::Customer)
+        let by_email = || payer.email.clone().map(Customer::of_email);
+        payer.customer.clone().or_else(by_email).map(Waiting::Customer)
     } else {
         None
     }

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::code::ReferralCode;
-use domain::id::{ExternalId, OrganizationId, ParticipantId, ProgramId};
+use domain::id::{ExternalId, OrganizationId, ParticipantId, Processor, ProcessorRef, ProgramId};
 use domain::program::Assignment;
 use domain::referral::CodeOwner;
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,12 @@ pub struct Promo {
     pub max_uses: Option<u32>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+}
+
+/// The referral code behind a processor's promotion code.
+#[derive(Debug, Serialize, Deserialize)]
+struct PromotionRow {
+    code: ReferralCode,
 }
 
 impl CodeRow {
@@ -217,6 +223,38 @@ impl Store {
             self.codes.keep(key, row.clone(), self.clock.now());
         }
         Ok(row)
+    }
+
+    /// The referral code that a processor's promotion code is, if it is one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find_promotion(
+        &self,
+        organization: &OrganizationId,
+        processor: &Processor,
+        id: &ProcessorRef,
+    ) -> Result<Option<ReferralCode>, StoreError> {
+        let item = self.get(&keys::promotion(organization, processor, id), true).await?;
+        Ok(item.map(from_item::<PromotionRow>).transpose()?.map(|row| row.code))
+    }
+
+    /// Ties a processor's promotion code to a referral code, once; answers the code that it is tied to.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn commit_promotion(
+        &self,
+        organization: &OrganizationId,
+        processor: &Processor,
+        id: &ProcessorRef,
+        code: &ReferralCode,
+    ) -> Result<ReferralCode, StoreError> {
+        let row = PromotionRow { code: code.clone() };
+        match self.put_new(to_item(&keys::promotion(organization, processor, id), &row)?).await? {
+            Write::Done(_) => Ok(row.code),
+            Write::Refused(known) => Ok(from_item::<PromotionRow>(known)?.code),
+        }
     }
 
     /// Whose a code is. A code never changes its owner, so an eventual read that finds it is right; one that does not

@@ -249,7 +249,7 @@ impl Store {
         let delete = Delete::builder()
             .table_name(&self.table)
             .set_key(Some(key_attributes(key)))
-            .condition_expression(&change.condition)
+            .set_condition_expression((!change.condition.is_empty()).then(|| change.condition.clone()))
             .set_expression_attribute_values(change.values());
         Ok(TransactWriteItem::builder().delete(delete.build().map_err(StoreError::corrupt)?).build())
     }

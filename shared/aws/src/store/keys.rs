@@ -19,13 +19,15 @@
 //! | another referrer's share of the referral, a referral that was removed before | `<org>#REFEREE#<external id>` | `SHARE#<n>.<m>`, `FORMER#<n>` |
 //! | touch of a visitor | `<org>#VISITOR#<visitor>` | `T#<time>#<prt>` |
 //! | processor's customer: the referee, or what waits for it | `<org>#CUSTOMER#<processor>#<id>` | `CUSTOMER` |
+//! | processor's promotion code: the referral code that it is | `<org>#PROMOTION#<processor>#<id>` | `PROMOTION` |
 //! | source | `<org>#SOURCE#<source>` | `SOURCE` |
 //!
 //! | index | pk | sk | rows |
 //! |---|---|---|---|
 //! | `due` | `DUE#<shard>` | `<time>` | rows with something left to do |
 //! | `day` | `<org>#<day>#<shard>` | `<time>` | referrals and ledger lines |
-//! | `referrer` | `<org>#<prt>` | `<time>#<referee>` | referrals |
+//! | `listing` | `<org>#<prt>` | `<time>#<referee>` | referrals of a referrer |
+//! | `listing` | `<org>#PARKED#<shard>`, `<org>#EXPIRED#<shard>` | `<time>#<source>` | sources that wait, or have in vain |
 //!
 //! `<time>` is ten base-32 digits of a millisecond timestamp. Every key starts with its organization, but for the two
 //! rows that lead to one, the directory, and the due index, whose rows name their organization in the table's own key.
@@ -38,14 +40,16 @@ use domain::id::{
     RewardId, SourceId, SourceKind, VisitorId, time_digits,
 };
 
+use super::parked::Parked;
+
 /// The table's TTL attribute; `template.yaml` names the same.
 pub const TTL_ATTRIBUTE: &str = "expires_at";
 /// The sparse index of rows with something left to do.
 pub const DUE_INDEX: &str = "due";
 /// The index of what a day wrote.
 pub const DAY_INDEX: &str = "day";
-/// The index of referrals by referrer.
-pub const REFERRER_INDEX: &str = "referrer";
+/// The index of rows that are listed under something: referrals under their referrer, parked sources.
+pub const LISTING_INDEX: &str = "listing";
 
 /// Shards of the due index: 16 x 1,000 index writes a second.
 pub const DUE_SHARDS: u32 = 16;
@@ -199,6 +203,26 @@ pub(crate) fn customer(organization: &OrganizationId, customer: &Customer) -> Ke
     Key::new(format!("{organization}#CUSTOMER#{}#{}", customer.processor, customer.reference), "CUSTOMER")
 }
 
+/// The code behind a promotion code of a processor.
+pub(crate) fn promotion(organization: &OrganizationId, processor: &Processor, id: &ProcessorRef) -> Key {
+    Key::new(format!("{organization}#PROMOTION#{processor}#{id}"), "PROMOTION")
+}
+
+/// Shards of the list of parked sources: 4 x 1,000 index writes a second.
+pub(crate) const PARKED_SHARDS: u32 = 4;
+
+/// The listing index's key of a source that is parked, or has expired.
+pub(crate) fn parked(organization: &OrganizationId, id: &SourceId, parked: &Parked) -> Key {
+    let shard = source(organization, id).shard(PARKED_SHARDS);
+    let pk = parked_partition(organization, parked.expired, shard);
+    Key::new(pk, format!("{}#{id}", time_digits(parked.since)))
+}
+
+pub(crate) fn parked_partition(organization: &OrganizationId, expired: bool, shard: u32) -> String {
+    let kind = if expired { "EXPIRED" } else { "PARKED" };
+    format!("{organization}#{kind}#{shard}")
+}
+
 pub(crate) fn source(organization: &OrganizationId, id: &SourceId) -> Key {
     Key::new(format!("{organization}#SOURCE#{id}"), "SOURCE")
 }
@@ -250,8 +274,8 @@ pub enum DueTask {
     Referee(ExternalId),
     /// Sources wait for a customer whose referee is known since.
     Customer(Customer),
-    /// A payment's events are to be moved to its invoice.
-    Payment(SourceId),
+    /// What is known of a payment is to be passed on to its invoices, or a source has waited in vain.
+    Source(SourceId),
     /// A reward's second-level rewards are to be decided (again).
     Cascade(SourceId),
     /// Rewards that waited for a participant's earnings are to be released.
@@ -272,11 +296,7 @@ pub fn parse_due(key: &Key) -> Option<Due> {
         }
         "SOURCE" => {
             let source = SourceId::parse(rest.strip_prefix("SOURCE#")?).ok()?;
-            if source.kind == SourceKind::Reward {
-                DueTask::Cascade(source)
-            } else {
-                DueTask::Payment(source)
-            }
+            if source.kind == SourceKind::Reward { DueTask::Cascade(source) } else { DueTask::Source(source) }
         }
         TALLY => DueTask::Release(ParticipantId::parse(rest).ok()?),
         line => {

@@ -24,7 +24,7 @@ fn due_rows_read_back_as_they_are_written() {
     for (key, task) in [
         (referee(&organization, &external_id), DueTask::Referee(external_id)),
         (customer(&organization, &customer_), DueTask::Customer(customer_)),
-        (source(&organization, &source_id), DueTask::Payment(source_id)),
+        (source(&organization, &source_id), DueTask::Source(source_id)),
         (reward(&organization, &reward_id), DueTask::Reward(reward_id)),
     ] {
         assert_eq!(parse_due(&key), Some(Due { organization: organization.clone(), task }), "{key:?}");

@@ -92,6 +92,23 @@ impl Store {
         Ok(matches!(self.transact(actions).await?, Transaction::Committed))
     }
 
+    /// Whether any program of an organization lets an e-mail address tell who paid; as it was at most
+    /// [`crate::CACHE_SECONDS`] ago.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn matches_email(&self, organization: &OrganizationId) -> Result<bool, StoreError> {
+        let (key, now) = (organization.as_str().to_owned(), self.clock.now());
+        if let Some(known) = self.email_matching.fresh(&key, now) {
+            return Ok(known);
+        }
+        let rows = self.list_own(organization, keys::PROGRAMS).await?;
+        let rows = rows.into_iter().map(from_item::<ProgramRow>).collect::<Result<Vec<_>, _>>()?;
+        let matches = rows.iter().any(|row| row.program.matches_email);
+        self.email_matching.keep(key, matches, now);
+        Ok(matches)
+    }
+
     /// A program as it is now.
     ///
     /// # Errors

@@ -322,11 +322,11 @@ impl Store {
         cursor: Option<&str>,
         limit: i32,
     ) -> Result<Page<Referral>, StoreError> {
-        const NAMES: &[&str] = &["pk", "sk", "referrer_sk"];
+        const NAMES: &[&str] = &["pk", "sk", "listing_sk"];
         let pk = keys::participant_partition(organization, referrer);
         let mut range = Range::new(&pk, "0", "~", limit);
-        (range.index, range.newest_first) = (Some(keys::REFERRER_INDEX), true);
-        let start = after(cursor, NAMES, ("referrer_pk", &pk));
+        (range.index, range.newest_first) = (Some(keys::LISTING_INDEX), true);
+        let start = after(cursor, NAMES, ("listing_pk", &pk));
         let (items, next) = self.query(&range, start).await?;
         let places: Vec<Key> = items.iter().map(key_of).collect();
         let rows = self.get_referrals(&places).await?;
@@ -341,7 +341,7 @@ impl Store {
     ) -> Result<u32, StoreError> {
         let pk = keys::participant_partition(organization, referrer);
         let mut range = Range::new(&pk, "0", "~", 1000);
-        range.index = Some(keys::REFERRER_INDEX);
+        range.index = Some(keys::LISTING_INDEX);
         let (mut count, mut after) = (0_usize, None);
         loop {
             let (items, next) = self.query(&range, after).await?;
@@ -419,8 +419,8 @@ fn referral_attributes(
         ("program", text(referral.program.as_str())),
         ("day_pk", text(day.pk)),
         ("day_sk", text(day.sk)),
-        ("referrer_pk", text(by_referrer.pk)),
-        ("referrer_sk", text(by_referrer.sk)),
+        ("listing_pk", text(by_referrer.pk)),
+        ("listing_sk", text(by_referrer.sk)),
     ]
 }
 
@@ -439,7 +439,7 @@ fn referral_item(
     // An empty set cannot be stored, and this row waits for nothing.
     item.retain(|name, _| ["pk", "sk", "binding"].contains(&name.as_str()));
     let by_referrer = keys::referrer(organization, referrer, &referral.referee, referral.recorded_at);
-    index_in(&mut item, keys::REFERRER_INDEX, &by_referrer);
+    index_in(&mut item, keys::LISTING_INDEX, &by_referrer);
     item.insert("kind".to_owned(), text("referral"));
     Ok(item)
 }

@@ -1,5 +1,7 @@
 //! Sources: the joined state, what was decided of it and what was posted; the row that every money transaction turns on.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use chrono::{DateTime, Utc};
 use domain::fact::{Customer, Payer};
@@ -16,7 +18,8 @@ use super::error::{StoreError, Transaction};
 use super::item::{Change, Item, Write, from_item, index_in, number, set_all, text, to_attribute, to_item};
 use super::keys;
 use super::organization::absent;
-use super::referee::{RefereeRow, WAITING_MAX};
+use super::parked::{Parked, list_in};
+use super::referee::RefereeRow;
 use super::tally::TallyRow;
 
 /// What a source waits for.
@@ -81,12 +84,16 @@ pub struct SourceRow {
     /// Who paid, as its events say.
     #[serde(default)]
     pub payer: Payer,
-    /// The source that this one's events belong to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub forward_to: Option<SourceId>,
+    /// The invoices that it paid, where it is a payment, and what of each, as far as that is known. What is known of the
+    /// payment is passed on to them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub invoices: BTreeMap<SourceId, Option<i64>>,
     /// What it waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<Waiting>,
+    /// Since when it waits for something, or that it waited in vain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked: Option<Parked>,
     /// The latest decision's reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
@@ -114,28 +121,6 @@ pub struct SourceRow {
     pub updated_at: DateTime<Utc>,
 }
 
-/// How a commit that parks a source ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Parking {
-    /// Written.
-    Committed,
-    /// Somebody else wrote one of the rows; read again.
-    Lost,
-    /// Too many sources wait there already.
-    Full,
-}
-
-/// How a payment was tied to its invoice.
-#[derive(Debug)]
-pub enum Forward {
-    /// Tied; nothing was known of the payment.
-    Empty,
-    /// Tied now, and the row is due until what was known of the payment has moved to the invoice.
-    Waiting(Box<SourceState>),
-    /// Tied before, to this invoice or to another.
-    Known(SourceId),
-}
-
 impl SourceRow {
     /// A source of which nothing is known yet.
     #[must_use]
@@ -145,8 +130,9 @@ impl SourceRow {
             version: 0,
             state: SourceState::default(),
             payer: Payer::default(),
-            forward_to: None,
+            invoices: BTreeMap::new(),
             waiting_for: None,
+            parked: None,
             reason: None,
             program: None,
             terms_version: None,
@@ -263,121 +249,15 @@ impl Store {
         self.update_action(&key, &change)
     }
 
-    /// Writes a source that waits, and puts it on the list of whom it waits for. That row must not have been bound in
-    /// the meantime: whoever binds it decides again only what is on its list.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn commit_parked(
-        &self,
-        organization: &OrganizationId,
-        row: &SourceRow,
-        waiting_for: &Waiting,
-    ) -> Result<Parking, StoreError> {
-        let (item, condition) = self.source_item(organization, row)?;
-        let (key, bound) = match waiting_for {
-            Waiting::Referee(id) => (keys::referee(organization, id), "binding"),
-            Waiting::Customer(customer) => (keys::customer(organization, customer), "referee"),
-        };
-        let open = format!(
-            "attribute_not_exists({bound}) AND (attribute_not_exists(waiting) OR size(waiting) < :max OR contains(waiting, :source))"
-        );
-        let change = Change::new("ADD waiting :sources", open)
-            .value(":sources", AttributeValue::Ss(vec![row.source.to_string()]))
-            .value(":source", text(row.source.to_string()))
-            .value(":max", number(WAITING_MAX));
-        let actions = vec![self.put_action(item, &condition)?, self.update_action(&key, &change)?];
-        match self.transact(actions).await? {
-            Transaction::Committed => Ok(Parking::Committed),
-            Transaction::Refused { rows } => {
-                let list = rows.into_iter().nth(1).flatten();
-                let full = list.is_some_and(|list| !list.contains_key(bound) && is_full(&list));
-                Ok(if full { Parking::Full } else { Parking::Lost })
-            }
-        }
-    }
-
-    /// Ties a payment to its invoice, once.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn commit_forward(
-        &self,
-        organization: &OrganizationId,
-        payment: &SourceId,
-        invoice: &SourceId,
-        now: DateTime<Utc>,
-    ) -> Result<Forward, StoreError> {
-        let key = keys::source(organization, payment);
-        let row = SourceRow {
-            version: 1,
-            forward_to: Some(invoice.clone()),
-            ..SourceRow::new(payment.clone(), now)
-        };
-        let known: SourceRow = match self.put_new(to_item(&key, &row)?).await? {
-            Write::Done(_) => return Ok(Forward::Empty),
-            Write::Refused(item) => from_item(item)?,
-        };
-        if let Some(target) = known.forward_to {
-            return Ok(Forward::Known(target));
-        }
-        let due = keys::due(&key, now);
-        // Whatever has joined the row since is answered by the write itself.
-        let change = Change::new(
-            "SET forward_to = :invoice, due_pk = :due_pk, due_sk = :due_sk, version = version + :one",
-            "attribute_exists(pk) AND attribute_not_exists(forward_to)",
-        )
-        .value(":invoice", text(invoice.to_string()))
-        .value(":due_pk", text(due.pk))
-        .value(":due_sk", text(due.sk))
-        .value(":one", number(1));
-        match self.update(&key, &change).await? {
-            Write::Done(item) => Ok(Forward::Waiting(Box::new(from_item::<SourceRow>(item)?.state))),
-            Write::Refused(item) => {
-                let row: SourceRow = from_item(item)?;
-                row.forward_to.map(Forward::Known).ok_or(StoreError::Contended { attempts: 2 })
-            }
-        }
-    }
-
-    /// Whether this process knows a payment to be tied to this invoice, so that a repeated event need not ask again. A
-    /// tie never changes.
-    #[must_use]
-    pub fn knows_forward(
-        &self,
-        organization: &OrganizationId,
-        payment: &SourceId,
-        invoice: &SourceId,
-    ) -> bool {
-        self.forwards.any(&keys::source(organization, payment)).as_ref() == Some(invoice)
-    }
-
-    /// Remembers that a payment is tied to this invoice.
-    pub fn remember_forward(&self, organization: &OrganizationId, payment: &SourceId, invoice: &SourceId) {
-        self.forwards.keep(keys::source(organization, payment), invoice.clone(), self.clock.now());
-    }
-
-    /// What was known of a payment has moved to its invoice.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn finish_forward(
-        &self,
-        organization: &OrganizationId,
-        payment: &SourceId,
-    ) -> Result<(), StoreError> {
-        let change = Change::new("REMOVE due_pk, due_sk", "attribute_exists(forward_to)");
-        self.update(&keys::source(organization, payment), &change).await.map(|_| ())
-    }
-
     /// The item of a row, one version up, and the condition that nobody else has written it.
-    fn source_item(
+    pub(super) fn source_item(
         &self,
         organization: &OrganizationId,
         row: &SourceRow,
     ) -> Result<(Item, Change), StoreError> {
         let next = SourceRow { version: row.version.saturating_add(1), ..row.clone() };
-        let item = to_item(&keys::source(organization, &row.source), &next)?;
+        let mut item = to_item(&keys::source(organization, &row.source), &next)?;
+        list_in(&mut item, organization, row);
         let condition = match row.version {
             0 => absent(),
             version => Change::new("", "version = :version").value(":version", number(version)),
@@ -452,10 +332,4 @@ fn due_at(reward: &Reward) -> Option<DateTime<Utc>> {
         | RewardState::Expired
         | RewardState::Failed => None,
     }
-}
-
-fn is_full(list: &Item) -> bool {
-    list.get("waiting")
-        .and_then(|value| value.as_ss().ok())
-        .is_some_and(|waiting| waiting.len() >= WAITING_MAX)
 }

@@ -45,6 +45,9 @@ pub struct Attribution {
     /// Days in which a touch loses half of its weight, for `time_decay`: 1 to 365; 7 unless told.
     #[schema(minimum = 1, maximum = 365, example = 7)]
     pub half_life_days: u32,
+    /// Whether a payment that names nobody known is the referee's who signed up with the same e-mail address; not unless
+    /// told. Addresses are kept as hashes.
+    pub match_email: bool,
 }
 
 impl Default for Attribution {
@@ -54,6 +57,7 @@ impl Default for Attribution {
             window_days: 30,
             precedence: Precedence::Code,
             half_life_days: 7,
+            match_email: false,
         }
     }
 }
