@@ -394,6 +394,7 @@ impl Office {
                 format!("{program}/codes"),
                 json!({"code": "SUMMER25", "participant": "anna", "max_uses": 3}),
             ),
+            ("PUT", "/v1/promotions/stripe/promo_1".to_owned(), json!({"code": self.anna.code})),
             ("PATCH", format!("/v1/participants/{}", self.anna.id), json!({"group": "gold"})),
             ("PATCH", format!("/v1/participants/{}", self.anna.id), terms),
             ("PATCH", format!("/v1/participants/{}", self.anna.id), json!({"disabled": true, "terms": null})),

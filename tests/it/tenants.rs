@@ -86,6 +86,9 @@ async fn live_on(world: &World, life: &Life, amount: i64) -> More {
     tenant.post(&format!("/v1/programs/{program}/codes"), promo).await.created();
     let gold = format!("/v1/programs/{program}/groups/gold");
     tenant.call("PUT", &gold, Some(&json!({"terms": terms(amount + 1)}))).await.created();
+    let tie = json!({"code": mia.code});
+    tenant.call("PUT", "/v1/promotions/stripe/promo_1", Some(&tie)).await.ok();
+    assert_eq!(tenant.pay("nobody-yet", "in_21", amount).await.status, 202);
     for participant in [&mia, &max] {
         let touch = json!({"visitor_id": "v-1", "code": participant.code});
         tenant.post("/v1/track/touch", touch).await.created();
@@ -190,6 +193,8 @@ async fn nothing_of_another_organization_can_be_read() {
         "/v1/programs".to_owned(),
         "/v1/webhook-endpoints".to_owned(),
         "/v1/codes/SUMMER25".to_owned(),
+        "/v1/promotions/stripe/promo_1".to_owned(),
+        "/v1/parked-events".to_owned(),
         format!("/v1/rewards?{days}"),
         format!("/v1/rewards?{days}&state=pending"),
         format!("/v1/referrals?{days}"),
@@ -299,6 +304,7 @@ fn foreign_calls(two: &Life, more: &More) -> Vec<(&'static str, String, Value, u
         absent("PUT", format!("{extra}/groups/gold"), &terms),
         absent("POST", format!("{extra}/codes"), &promo),
         absent("POST", format!("{extra}/simulate"), &json!({"events": []})),
+        absent("PUT", "/v1/promotions/stripe/promo_2".to_owned(), &json!({"code": two.anna.code})),
         absent("PUT", format!("{program}/participants/anna"), &json!({})),
         absent("PUT", format!("{program}/participants/mallory"), &json!({})),
         absent("PATCH", anna.clone(), &json!({"disabled": true})),

@@ -14,6 +14,8 @@ mod limit;
 mod milestone;
 #[path = "decision/mission_tests.rs"]
 mod mission;
+#[path = "decision/reference_tests.rs"]
+mod reference;
 #[path = "decision/reversal_tests.rs"]
 mod reversal;
 #[path = "decision/share_tests.rs"]

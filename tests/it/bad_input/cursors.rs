@@ -14,6 +14,7 @@ fn lists(setup: &Setup) -> Vec<(&'static str, Vec<&str>, String)> {
         ("GET /v1/programs", vec![], String::new()),
         ("GET /v1/participants/{id}/ledger", vec![&setup.anna.id], String::new()),
         ("GET /v1/participants/{id}/enrollments", vec![&setup.anna.id], String::new()),
+        ("GET /v1/parked-events", vec![], String::new()),
         ("GET /v1/rewards", vec![], format!("from={day}&to={day}&")),
         ("GET /v1/rewards", vec![], format!("participant={}&", setup.anna.id)),
         ("GET /v1/referrals", vec![], format!("from={day}&to={day}&")),

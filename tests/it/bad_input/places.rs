@@ -69,6 +69,7 @@ pub fn ids(setup: &Setup) -> Vec<Case> {
         cases.push(broken.header(KEY.0, KEY.1).names("{path}"));
     }
     cases.extend(codes(setup));
+    cases.extend(promotions(setup));
     cases.extend(external_ids(setup));
     cases.extend(referees(setup));
     cases.extend(parts_of_programs(setup));
@@ -85,6 +86,28 @@ fn codes(setup: &Setup) -> Vec<Case> {
         Case::new(route, &[code], &setup.tenant.key, format!("{code:.20} as code")).gives(404, "not_found")
     };
     codes.iter().map(case).collect()
+}
+
+fn promotions(setup: &Setup) -> Vec<Case> {
+    let (put, get) = ("PUT /v1/promotions/{processor}/{id}", "GET /v1/promotions/{processor}/{id}");
+    let (key, body) = (&setup.tenant.key, json!({"code": "WINTER24"}));
+    let mut cases = Vec::new();
+    for id in not_external_id() {
+        let case = |route| Case::new(route, &["stripe", &id], key, format!("{id:.20} as id")).body(&body);
+        cases.extend([case(put).names("{id}"), case(get).names("{id}")]);
+    }
+    for processor in ["%20", "Stripe", "a%23b", "%00", &"x".repeat(33)] {
+        let case =
+            |route| Case::new(route, &[processor, "promo_1"], key, format!("{processor:.20} as processor"));
+        cases.extend([case(put).body(&body).names("{processor}"), case(get).names("{processor}")]);
+    }
+    cases.push(Case::new(put, &["stripe", "%FF"], key, "no UTF-8 as id").body(&body).names("{path}"));
+    cases.push(Case::new(get, &["stripe", "promo_404"], key, "an unknown promotion").gives(404, "not_found"));
+    let nobodys = Case::new(put, &["stripe", "promo_1"], key, "a code that nobody has");
+    cases.push(nobodys.body(&json!({"code": "ZZZ-2345"})).gives(404, "not_found"));
+    let taken = Case::new(put, &["stripe", "promo_0"], key, "a promotion that is another code");
+    cases.push(taken.body(&json!({"code": setup.anna.code})).gives(409, "promotion_taken"));
+    cases
 }
 
 fn external_ids(setup: &Setup) -> Vec<Case> {
@@ -247,8 +270,9 @@ pub fn queries(setup: &Setup) -> Vec<Case> {
     let mut add = |route, ids: &[&str], query: &str, pointer: &str| {
         cases.push(Case::new(route, ids, key, query).query(query).names(pointer));
     };
-    let lists: [(&str, &[&str]); 5] = [
+    let lists: [(&str, &[&str]); 6] = [
         ("GET /v1/programs", &[]),
+        ("GET /v1/parked-events", &[]),
         ("GET /v1/referrals", &[]),
         ("GET /v1/rewards", &[]),
         ("GET /v1/participants/{id}/ledger", &[&setup.anna.id]),
@@ -288,6 +312,9 @@ pub fn queries(setup: &Setup) -> Vec<Case> {
     add("GET /v1/referrals", &[], "from=2026-10-01&to=2026-11-01", "?from");
     for state in ["paid", "", "Fulfilled"] {
         add("GET /v1/rewards", &[], &format!("state={state}"), "?state");
+    }
+    for status in ["parked", "", "Waiting"] {
+        add("GET /v1/parked-events", &[], &format!("status={status}"), "?status");
     }
     for id in ["", "x", "anna", &setup.program] {
         add("GET /v1/rewards", &[], &format!("participant={id}"), "?participant");

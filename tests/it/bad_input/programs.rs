@@ -11,7 +11,15 @@ use super::values::{
 };
 
 pub fn routes(setup: &Setup) -> Vec<BodyRoute> {
-    vec![create(setup), change(setup), group(setup), participant(setup), enrolment(setup), code(setup)]
+    vec![
+        create(setup),
+        change(setup),
+        group(setup),
+        participant(setup),
+        enrolment(setup),
+        code(setup),
+        promotion(),
+    ]
 }
 
 /// Terms with everything that terms can have.
@@ -357,6 +365,19 @@ fn enrolment(setup: &Setup) -> BodyRoute {
         good: json!({"name": "Blue Lotus Studio"}),
         objects: &[""],
         wrong: vec![("/name", not_name(200))],
+        ..BodyRoute::default()
+    }
+}
+
+fn promotion() -> BodyRoute {
+    let codes = ["", "AB", "A_B_C", "SUMMER25!", &"A".repeat(65)];
+    BodyRoute {
+        route: "PUT /v1/promotions/{processor}/{id}",
+        ids: vec!["stripe".to_owned(), "promo_9".to_owned()],
+        good: json!({"code": "WINTER24"}),
+        required: &["/code"],
+        objects: &[""],
+        wrong: vec![("/code", [not_text(), codes.map(Value::from).into(), vec![Value::Null]].concat())],
         ..BodyRoute::default()
     }
 }

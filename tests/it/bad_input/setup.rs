@@ -60,6 +60,11 @@ impl Setup {
         tenant.call("PUT", &group, Some(&json!({"terms": percent_rule("20")}))).await.created();
         let promo = json!({"code": "WINTER24", "participant": "anna", "max_uses": 5});
         tenant.post(&format!("/v1/programs/{program}/codes"), promo).await.created();
+        let promotion = json!({"code": "WINTER24"});
+        tenant.call("PUT", "/v1/promotions/stripe/promo_0", Some(&promotion)).await.ok();
+        for (payer, invoice) in [("wim", "in_parked_1"), ("xenia", "in_parked_2")] {
+            assert_eq!(tenant.pay(payer, invoice, 1_000).await.status, 202);
+        }
         let [first, second, rejected] = approvals(&tenant).await;
 
         let paused = tenant.program(percent_rule("10")).await;
