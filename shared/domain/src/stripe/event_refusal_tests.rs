@@ -3,10 +3,11 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::tests::*;
 use super::*;
 use crate::money::AMOUNT_MAX;
+use crate::source::REVERSALS_MAX;
 use crate::stripe::EXTERNAL_ID_KEY;
+use crate::stripe::samples::*;
 
 #[test]
 fn a_body_that_is_not_json_says_where() {
