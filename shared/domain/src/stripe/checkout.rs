@@ -6,6 +6,9 @@
 //! | `payment`, no invoice | `no_payment_required` | a payment of nothing |
 //! | `payment`, no invoice | `unpaid` | whose customer it is; `async_payment_succeeded` follows with the payment |
 //! | `payment` with an invoice, `subscription`, `setup` | any | whose customer it is; the invoice has events of its own |
+//!
+//! Where an invoice is made for it and a promotion code was entered, the session tells the invoice's payer of the code:
+//! since basil no event of the invoice does, since discounts are mere ids there.
 
 use crate::fact::{Fact, Payer, Tie};
 use crate::id::SourceId;
@@ -24,7 +27,16 @@ pub(super) fn session(event: &Document) -> Result<Said, EventError> {
     let referee = referee.or_else(|| possible_id(event, "/data/object/client_reference_id"));
     let mut payer = Payer { external_id: referee, customer: customer(event)?, ..Payer::default() };
     let links = link(payer.customer.as_ref(), payer.external_id.as_ref()).into_iter().collect();
-    let invoiced = event.reference("/data/object/invoice")?.is_some();
+    let lists = ["/data/object/discounts", "/data/object/total_details/breakdown/discounts"];
+    promotions(event, &lists.map(str::to_owned), &mut payer.promotions);
+    if let Some(invoice) = event.reference("/data/object/invoice")? {
+        let told = Payer { external_id: None, ..payer };
+        let told = Fact::of(SourceId::invoice(processor(), invoice), told, SourceState::default());
+        let facts = Some(told).into_iter().filter(|told| !told.payer.promotions.is_empty()).collect();
+        return Ok(Said { facts, links });
+    }
+    // Of a delayed payment the invoice is made, and named, only afterwards.
+    let invoiced = event.flag("/data/object/invoice_creation/enabled")? == Some(true);
     if invoiced || event.text("/data/object/mode")? != Some("payment") {
         return Ok(Said { facts: Vec::new(), links });
     }
@@ -34,8 +46,6 @@ pub(super) fn session(event: &Document) -> Result<Said, EventError> {
         // unpaid, or one that Stripe adds later: nothing is known to have been paid.
         Some(_) | None => return Ok(Said { facts: Vec::new(), links }),
     };
-    let lists = ["/data/object/discounts", "/data/object/total_details/breakdown/discounts"];
-    promotions(event, &lists.map(str::to_owned), &mut payer.promotions);
     Ok(Said { facts: vec![paid(event, payer, total)?], links })
 }
 

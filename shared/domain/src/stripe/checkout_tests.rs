@@ -60,7 +60,8 @@ fn a_session_that_somebody_else_bills_only_says_whose_customer_it_is() {
             vec![("mode", json!("subscription")), ("subscription", json!("sub_1"))],
             vec![("mode", json!("setup")), ("payment_status", json!("no_payment_required"))],
             vec![("mode", json!(null))],
-            vec![("invoice", json!("in_1"))],
+            vec![("invoice_creation", json!({"enabled": true}))],
+            vec![("invoice", json!("in_1")), ("discounts", json!(["di_1"]))],
             vec![("payment_status", json!("unpaid"))],
             vec![("payment_status", json!(null))],
             vec![("payment_status", json!("a_later_one"))],
@@ -68,6 +69,21 @@ fn a_session_that_somebody_else_bills_only_says_whose_customer_it_is() {
             let event = parse(set(body, &fields).as_bytes()).unwrap();
             assert_eq!((event.facts, event.links), (vec![], vec![link_to("account-1042")]), "{fields:?}");
         }
+    }
+}
+
+#[test]
+fn a_session_with_an_invoice_tells_it_of_a_promotion_code() {
+    let [_, body] = SESSION_COMPLETED;
+    for mode in ["subscription", "payment"] {
+        let body = set(body, &[("invoice", json!("in_1QsampleNewInvoice000000")), ("mode", json!(mode))]);
+        let promotions = [id("promo_1QsampleFriends0000000")].into();
+        let payer = Payer { customer: Some(buyer()), promotions, ..Payer::default() };
+        let expected = Fact::of(fact(NEW_PAID).source, payer.clone(), SourceState::default());
+        assert_eq!(fact(&body), expected);
+        let known = fact(NEW_PAID).payer;
+        let together = known.merge(&payer).unwrap();
+        assert_eq!((together.external_id, together.promotions), (known.external_id, payer.promotions));
     }
 }
 
@@ -152,6 +168,8 @@ fn a_session_that_cannot_be_read_names_its_field() {
     for (pointer, value) in [
         ("/data/object/amount_total", json!(-1)),
         ("/data/object/mode", json!(1)),
+        ("/data/object/invoice", json!("a b")),
+        ("/data/object/invoice_creation/enabled", json!("no")),
         ("/data/object/payment_status", json!([])),
         ("/data/object/total_details/amount_tax", json!("9")),
         ("/data/object/payment_intent", json!("a b")),

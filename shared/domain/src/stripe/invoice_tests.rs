@@ -89,6 +89,22 @@ fn what_is_overpaid_is_no_revenue_of_the_invoice() {
 }
 
 #[test]
+fn a_partly_credited_invoice_keeps_all_that_its_share_without_tax_is_taken_of() {
+    // 220.00 of which 20.00 is tax; a note before the payment credited a third, or the balance paid for it.
+    let due = [("amount_due", json!(14_667)), ("amount_paid", json!(14_667))];
+    for (body, field) in [
+        (OLD_PAID, "pre_payment_credit_notes_amount"),
+        (NEW_PAID, "pre_payment_credit_notes_amount"),
+        (NEW_PAID, "starting_balance"),
+    ] {
+        let body = set(&set(body, &due), &[(field, json!(7_333))]);
+        let payment = fact(&body).state.payment.unwrap();
+        let figures = (payment.amount, payment.total, payment.total_excluding_tax);
+        assert_eq!(figures, (14_667, Some(22_000), Some(20_000)));
+    }
+}
+
+#[test]
 fn several_payments_are_tied_with_what_each_paid() {
     let member = |n: i64, amount: i64| {
         json!({"id": format!("inpay_{n}"), "status": "paid", "amount_paid": amount,
