@@ -49,6 +49,14 @@ fn every_sample_is_an_event_of_its_name() {
 }
 
 #[test]
+fn every_sample_is_explained_to_whoever_sets_the_webhook_up() {
+    let page = include_str!("../../../../docs/stripe.md");
+    for (kind, _) in SAMPLES {
+        assert!(page.contains(&format!("`{kind}`")), "{kind}");
+    }
+}
+
+#[test]
 fn an_invoice_before_basil_names_its_payment_and_its_charge() {
     let expected = Fact {
         source: source("invoice/stripe/in_1QsampleOldInvoice000000"),
