@@ -4,6 +4,9 @@ use super::*;
 use crate::fact::Customer;
 use crate::stripe::samples::*;
 
+/// What of the sample is changed, and what is credited then.
+type Case = (Vec<(&'static str, Value)>, Option<i64>);
+
 const OBJECT: &str = "/data/object";
 
 fn amount(body: &str) -> Option<i64> {
@@ -48,7 +51,7 @@ fn only_what_was_paid_and_is_not_refunded_counts() {
         json!({"amount_refunded": amount, "payment_record_refund": record, "type": "payment_record_refund"})
     };
     let untyped = json!({"amount_refunded": 500, "refund": {"id": "re_2"}});
-    let cases: Vec<(Vec<(&str, Value)>, Option<i64>)> = vec![
+    let cases: Vec<Case> = vec![
         // All of it went to the customer's balance.
         (vec![], Some(5_500)),
         (vec![("out_of_band_amount", json!(5_500))], Some(5_500)),
@@ -78,7 +81,7 @@ fn only_what_was_paid_and_is_not_refunded_counts() {
 #[test]
 fn a_note_before_the_list_of_refunds_has_one_refund() {
     let [old, _] = CREDIT_NOTE_CREATED;
-    let cases: Vec<(Vec<(&str, Value)>, Option<i64>)> = vec![
+    let cases: Vec<Case> = vec![
         (vec![], Some(5_500)),
         (vec![("type", json!("pre_payment"))], None),
         (vec![("refund", json!("re_1"))], None),
