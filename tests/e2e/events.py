@@ -7,7 +7,9 @@ SAMPLES = Path(__file__).resolve().parents[2] / "infra/events/stripe"
 
 # Names of the fields that hold a moment: seconds since 1970.
 MOMENTS = {"created", "paid_at", "finalized_at", "effective_at", "webhooks_delivered_at"}
-MOMENTS |= {"period_start", "period_end", "start", "end"}
+MOMENTS |= {"period_start", "period_end", "start", "end", "start_date", "trial_start", "trial_end", "billing_cycle_anchor"}
+MOMENTS |= {"current_period_start", "current_period_end", "canceled_at", "ended_at", "expires_at", "due_by"}
+MOMENTS |= {"available_on", "due_date", "marked_uncollectible_at", "voided_at"}
 
 
 def sample(name, created):

@@ -12,6 +12,7 @@ mod queues;
 mod races;
 mod rules;
 mod story;
+mod stripe;
 mod surface;
 mod template;
 mod tenants;

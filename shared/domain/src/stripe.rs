@@ -3,11 +3,21 @@
 
 use crate::id::Processor;
 
+mod checkout;
+mod credit;
+mod dispute;
 pub mod event;
 mod invoice;
+mod lines;
+mod payer;
+mod refund;
+#[cfg(test)]
+mod samples;
 pub mod signature;
+mod subscription;
 
-/// Metadata key that holds the payer's id as the caller knows it; set on the invoice or on its subscription.
+/// Metadata key that holds the payer's id as the caller knows it; set on the subscription, the invoice, the checkout
+/// session or the customer.
 pub const EXTERNAL_ID_KEY: &str = "referral_external_id";
 
 /// Stripe as a processor: the middle of `invoice/stripe/in_123`.

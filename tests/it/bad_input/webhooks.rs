@@ -149,7 +149,7 @@ fn events(setup: &Setup) -> Vec<Case> {
 
 fn ignored(setup: &Setup) -> Vec<Case> {
     let mut cases = Vec::new();
-    for kind in ["customer.created", "invoice.created", "invoice.voided.later", "charge.succeeded", "x", ""] {
+    for kind in ["customer.deleted", "invoice.created", "invoice.voided.later", "charge.succeeded", "x", ""] {
         let mut event = invoice_paid(setup);
         event["type"] = json!(kind);
         cases.push(signed(setup, format!("{kind:?} as type"), &event.to_string()).ignored("event_type"));

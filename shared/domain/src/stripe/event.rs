@@ -1,23 +1,47 @@
-//! What a Stripe event says, as facts about sources.
+//! What a Stripe event says, as facts about sources and as links between customers and referees.
 //!
-//! | event | fact |
+//! | event | what it says |
 //! |---|---|
-//! | `invoice.paid`, `invoice.payment_succeeded` | the invoice's payment, its payer, the payments that are known |
-//! | `invoice_payment.paid` | ties a payment to its invoice (basil) |
+//! | `invoice.paid`, `invoice.payment_succeeded` | the invoice's payment, its lines, its payer, the payments that are known |
+//! | `invoice_payment.paid` | ties a payment to its invoice (basil), or says what was paid outside Stripe |
+//! | `invoice.voided` | the invoice is void |
+//! | `credit_note.created`, `.updated`, `.voided` | what was credited after the payment and not refunded |
 //! | `charge.refunded` | the charge's cumulative figure, and its refunds where they are listed (before 2022-11-15) |
-//! | `refund.*`, `charge.refund.updated` | one refund |
+//! | `refund.created`, `.updated`, `.failed`, `charge.refund.updated` | one refund |
+//! | `charge.dispute.created`, `.updated`, `.closed`, `.funds_withdrawn`, `.funds_reinstated` | one dispute |
+//! | `checkout.session.completed`, `.async_payment_succeeded` | a payment without an invoice; whose customer it is |
+//! | `customer.created`, `.updated` | whose customer it is |
+//! | `customer.subscription.created`, `.updated` | the plans that it started, once it is active; whose customer it is |
 //!
-//! Everything else is ignored. Before basil a charge names its invoice, and the fact is the invoice's; since then a
-//! refund names only the payment, and the fact is about that payment until it is tied to an invoice.
+//! Everything else is ignored; of these on purpose:
+//!
+//! | event | why nothing follows |
+//! |---|---|
+//! | `invoice.marked_uncollectible` | nothing was paid by it, and the invoice can still be paid later: it must not be void |
+//! | `customer.deleted` | what the customer paid stays paid, and its refunds still have to find it |
+//! | `customer.subscription.deleted` | a plan that ended has started; what was paid for it goes back by refunds only |
+//!
+//! Before basil a charge names its invoice, and the fact is the invoice's; since then a refund or dispute names only the
+//! payment, and the fact is about that payment until it is tied to an invoice.
 
-use crate::fact::{Customer, Fact, Payer, Tie};
-use crate::id::{ProcessorRef, SourceId};
-use crate::source::{REVERSALS_MAX, Refund, RefundStatus, SourceState};
-
+use crate::fact::{Fact, Link};
 use crate::webhook::document::{Document, refuse, require};
 use crate::webhook::{Event, EventError, KIND_BYTES_MAX};
 
-use super::{invoice, processor};
+use super::{checkout, credit, dispute, invoice, payer, refund, subscription};
+
+/// What an event says.
+#[derive(Default)]
+pub(super) struct Said {
+    pub(super) facts: Vec<Fact>,
+    pub(super) links: Vec<Link>,
+}
+
+impl From<Option<Fact>> for Said {
+    fn from(fact: Option<Fact>) -> Self {
+        Self { facts: fact.into_iter().collect(), links: Vec::new() }
+    }
+}
 
 /// Reads an event. Fields that are not needed are not looked at, since Stripe adds new ones within a version.
 ///
@@ -31,87 +55,44 @@ pub fn parse(body: &[u8]) -> Result<Event, EventError> {
     }
     let id = require("/id", event.reference("/id")?)?;
     let livemode = require("/livemode", event.flag("/livemode")?)?;
-    let fact = match kind {
-        "invoice.paid" | "invoice.payment_succeeded" => Some(invoice::paid(&event)?),
-        "invoice_payment.paid" => invoice::payment_paid(&event)?,
-        "charge.refunded" => Some(charge_refunded(&event)?),
-        "refund.created" | "refund.updated" | "charge.refund.updated" => refund(&event, None)?,
-        "refund.failed" => refund(&event, Some(RefundStatus::Failed))?,
-        _ => None,
-    };
-    let facts = fact.into_iter().collect();
-    Ok(Event { id, livemode: Some(livemode), kind: kind.to_owned(), facts, links: Vec::new() })
+    let Said { facts, links } = read(&event, kind)?;
+    Ok(Event { id, livemode: Some(livemode), kind: kind.to_owned(), facts, links })
 }
 
-pub(super) fn customer(event: &Document) -> Result<Option<Customer>, EventError> {
-    let reference = event.reference("/data/object/customer")?;
-    Ok(reference.map(|reference| Customer { processor: processor(), reference }))
-}
-
-/// The payment intent and the charge that an object names, in this order.
-pub(super) fn payments_of(event: &Document, object: &str) -> Result<Vec<SourceId>, EventError> {
-    let intent = event.reference(&format!("{object}/payment_intent"))?;
-    let charge = event.reference(&format!("{object}/charge"))?;
-    Ok([intent, charge].into_iter().flatten().map(|id| SourceId::payment(processor(), id)).collect())
-}
-
-fn charge_refunded(event: &Document) -> Result<Fact, EventError> {
-    let id = require("/data/object/id", event.reference("/data/object/id")?)?;
-    let currency = event.currency("/data/object/currency")?;
-    let intent = event.reference("/data/object/payment_intent")?;
-    // The refund's own events know the charge by its payment intent too; one key for both, so that nothing counts twice.
-    let key = intent.clone().unwrap_or_else(|| id.clone());
-    let cumulative = event.amount("/data/object/amount_refunded")?;
-    let mut state = SourceState::refunded(currency, key.clone(), cumulative);
-    for member in event.members("/data/object/refunds/data", REVERSALS_MAX)?.unwrap_or_default() {
-        let (refund_id, refund) = refund_at(event, &member, &key, None)?;
-        state.refunds.insert(refund_id, refund);
-    }
-    let (source, payments) = match event.reference("/data/object/invoice")? {
-        Some(invoice) => {
-            let payments = [intent, Some(id)].into_iter().flatten();
-            let payments =
-                payments.map(|id| Tie { payment: SourceId::payment(processor(), id), amount: None });
-            (SourceId::invoice(processor(), invoice), payments.collect())
+fn read(event: &Document, kind: &str) -> Result<Said, EventError> {
+    Ok(match kind {
+        "invoice.paid" | "invoice.payment_succeeded" => Some(invoice::paid(event)?).into(),
+        "invoice_payment.paid" => invoice::payment_paid(event)?.into(),
+        "invoice.voided" => Some(invoice::voided(event)?).into(),
+        "credit_note.created" | "credit_note.updated" => credit::note(event, false)?.into(),
+        "credit_note.voided" => credit::note(event, true)?.into(),
+        "charge.refunded" => Some(refund::charge_refunded(event)?).into(),
+        "refund.created" | "refund.updated" | "charge.refund.updated" => refund::refund(event, false)?.into(),
+        "refund.failed" => refund::refund(event, true)?.into(),
+        "charge.dispute.created" | "charge.dispute.updated" | "charge.dispute.closed" => {
+            dispute::dispute(event, None)?.into()
         }
-        None => (SourceId::payment(processor(), key), Vec::new()),
-    };
-    let payer = Payer { customer: customer(event)?, ..Payer::default() };
-    Ok(Fact { payments, ..Fact::of(source, payer, state) })
-}
-
-fn refund(event: &Document, forced: Option<RefundStatus>) -> Result<Option<Fact>, EventError> {
-    // A refund of a customer's cash balance has neither payment intent nor charge, so no invoice either.
-    let Some(source) = payments_of(event, "/data/object")?.into_iter().next() else {
-        return Ok(None);
-    };
-    let currency = event.currency("/data/object/currency")?;
-    let (id, refund) = refund_at(event, "/data/object", &source.reference, forced)?;
-    let state = SourceState::refund(currency, id, refund);
-    Ok(Some(Fact::of(source, Payer::default(), state)))
-}
-
-fn refund_at(
-    event: &Document,
-    object: &str,
-    charge: &ProcessorRef,
-    forced: Option<RefundStatus>,
-) -> Result<(ProcessorRef, Refund), EventError> {
-    let pointer = format!("{object}/id");
-    let id = require(&pointer, event.reference(&pointer)?)?;
-    let amount = event.amount(&format!("{object}/amount"))?;
-    let status = match event.text(&format!("{object}/status"))? {
-        Some("succeeded") => RefundStatus::Succeeded,
-        Some("failed" | "canceled") => RefundStatus::Failed,
-        // pending, requires_action, none, or one that Stripe adds later: the money is taken to go back until it fails.
-        Some(_) | None => RefundStatus::Pending,
-    };
-    Ok((id, Refund { amount, status: forced.unwrap_or(status), charge: Some(charge.clone()) }))
+        "charge.dispute.funds_withdrawn" => dispute::dispute(event, Some(dispute::Funds::Withdrawn))?.into(),
+        "charge.dispute.funds_reinstated" => {
+            dispute::dispute(event, Some(dispute::Funds::Reinstated))?.into()
+        }
+        "checkout.session.completed" | "checkout.session.async_payment_succeeded" => {
+            checkout::session(event)?
+        }
+        "customer.created" | "customer.updated" => {
+            Said { facts: Vec::new(), links: payer::of_customer(event)?.into_iter().collect() }
+        }
+        "customer.subscription.created" | "customer.subscription.updated" => subscription::started(event)?,
+        _ => Said::default(),
+    })
 }
 
 #[cfg(test)]
 #[path = "event_refusal_tests.rs"]
 mod refusal_tests;
+#[cfg(test)]
+#[path = "event_story_tests.rs"]
+mod story_tests;
 #[cfg(test)]
 #[path = "event_tests.rs"]
 mod tests;

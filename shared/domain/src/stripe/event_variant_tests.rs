@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::tests::*;
 use super::*;
-use crate::source::Payment;
+use crate::source::{Payment, RefundStatus};
 use crate::stripe::EXTERNAL_ID_KEY;
 use crate::stripe::invoice::PAYMENTS_MAX;
+use crate::stripe::samples::*;
 
 fn payment(event: &str) -> Payment {
     fact(event).state.payment.unwrap()
@@ -63,7 +63,6 @@ fn listed_payments_are_tied_once_and_only_when_paid() {
         member(json!("paid"), json!({"type": "charge", "charge": {"id": "ch_2"}})),
         member(json!(null), json!({"type": "payment_intent", "payment_intent": {"id": "pi_3"}, "charge": null})),
         member(json!("paid"), json!({"type": "payment_intent", "payment_intent": "pi_1"})),
-        member(json!("paid"), json!({"type": "payment_record", "payment_record": "prec_1"})),
         member(json!("canceled"), json!({"type": "payment_intent", "payment_intent": "pi_4"})),
         member(json!("open"), json!({"type": "payment_intent", "payment_intent": "pi_5"})),
     ]});
@@ -191,15 +190,12 @@ fn what_says_nothing_here_is_ignored() {
     let bodies = [
         with(NEW_PAID, "/type", json!("invoice.created")),
         with(NEW_PAID, "/type", json!("")),
-        json!({"id": "evt_1", "type": "customer.created", "livemode": true, "data": null}).to_string(),
+        json!({"id": "evt_1", "type": "customer.deleted", "livemode": true, "data": null}).to_string(),
         with(&neither, "/data/object/charge", json!(null)),
-        with(
-            NEW_PAYMENT,
-            "/data/object/payment",
-            json!({"type": "payment_record", "payment_record": "prec_1"}),
-        ),
+        with(NEW_PAYMENT, "/data/object/payment", json!({"type": "a_later_one"})),
     ];
-    for body in bodies {
+    let samples = [CUSTOMER_DELETED, SUBSCRIPTION_DELETED, INVOICE_MARKED_UNCOLLECTIBLE];
+    for body in samples.concat().into_iter().chain(bodies.iter().map(String::as_str)) {
         assert!(parse(body.as_bytes()).unwrap().is_ignored(), "{body}");
     }
 }
