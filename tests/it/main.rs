@@ -7,6 +7,7 @@ mod idempotency;
 mod manage;
 mod order;
 mod parked;
+mod payers;
 mod payments;
 mod queues;
 mod races;

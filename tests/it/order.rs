@@ -67,7 +67,9 @@ impl Story<'_> {
                 self.deliver("refund.failed", refund).await;
             }
             Event::DisputeLost => self.deliver("charge.dispute.closed", self.dispute("lost")).await,
-            Event::DisputeOpened => self.deliver("charge.dispute.created", self.dispute("needs_response")).await,
+            Event::DisputeOpened => {
+                self.deliver("charge.dispute.created", self.dispute("needs_response")).await
+            }
             Event::FundsWithdrawn => {
                 self.deliver("charge.dispute.funds_withdrawn", self.dispute("under_review")).await;
             }

@@ -88,7 +88,7 @@ async fn live_on(world: &World, life: &Life, amount: i64) -> More {
     tenant.call("PUT", &gold, Some(&json!({"terms": terms(amount + 1)}))).await.created();
     let tie = json!({"code": mia.code});
     tenant.call("PUT", "/v1/promotions/stripe/promo_1", Some(&tie)).await.ok();
-    assert_eq!(tenant.pay("nobody-yet", "in_21", amount).await.status, 202);
+    assert_eq!(tenant.pay("nobody-yet", "in_parked", amount).await.status, 202);
     for participant in [&mia, &max] {
         let touch = json!({"visitor_id": "v-1", "code": participant.code});
         tenant.post("/v1/track/touch", touch).await.created();
@@ -504,6 +504,7 @@ async fn every_key_of_the_table_begins_with_its_organization() {
         "former referral",
         "participant",
         "program",
+        "promotion",
         "referee",
         "report",
         "reward",
@@ -543,6 +544,7 @@ fn kind_of(pk: &str, sk: &str) -> &'static str {
         (_, "CODE") => "code",
         (_, "REFEREE") => "referee",
         (_, "CUSTOMER") => "customer",
+        (_, "PROMOTION") => "promotion",
         (_, "SOURCE") => "source",
         _ => panic!("{pk} {sk} is of no known kind"),
     }

@@ -35,7 +35,11 @@ impl Told {
             ),
             Self::Refund { id, amount, status, named } => {
                 let charge = payment().filter(|_| named);
-                SourceState::refund(currency, reference(format!("re_{id}")), Refund { amount, status, charge })
+                SourceState::refund(
+                    currency,
+                    reference(format!("re_{id}")),
+                    Refund { amount, status, charge },
+                )
             }
             Self::Cumulative { amount } => {
                 SourceState::refunded(currency, reference("pi_1".to_owned()), amount)
@@ -52,7 +56,10 @@ impl Told {
                 let amounts = [("in_a", own), ("in_b", other)];
                 let amounts = amounts.map(|(invoice, amount)| (reference(invoice.to_owned()), amount)).into();
                 let parts = Parts { own: reference("in_a".to_owned()), amounts };
-                SourceState { parts: [(reference("pi_1".to_owned()), parts)].into(), ..SourceState::default() }
+                SourceState {
+                    parts: [(reference("pi_1".to_owned()), parts)].into(),
+                    ..SourceState::default()
+                }
             }
             Self::Void => SourceState::void(Some(currency)),
         }
