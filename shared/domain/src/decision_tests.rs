@@ -12,6 +12,8 @@ mod limit;
 mod milestone;
 #[path = "decision/mission_tests.rs"]
 mod mission;
+#[path = "decision/payout_tests.rs"]
+mod payout;
 #[path = "decision/reversal_tests.rs"]
 mod reversal;
 #[path = "decision/share_tests.rs"]
@@ -89,7 +91,7 @@ fn invoice() -> SourceId {
 fn judgement(state: &SourceState, payer: &Payer, binding: &Binding, then: Option<&ProgramThen>) -> Judgement {
     let (source, memory, tallies) = (invoice(), Memory::default(), Tallies::default());
     let (memory, tallies) = (&memory, &tallies);
-    judge(&Case { source: &source, state, payer, binding, then, memory, tallies, now: at(2) }).unwrap()
+    judge(&Case { source: &source, state, payer, binding, then, memory, tallies, rate: None, now: at(2) }).unwrap()
 }
 
 fn judged(state: &SourceState, rules: &str) -> (Reason, i64) {

@@ -576,6 +576,20 @@ pub struct Figures {
     pub reversed: i64,
 }
 
+impl Figures {
+    /// What can be used: what was delivered and stands, and nothing while more was taken back than that.
+    #[must_use]
+    pub fn usable(&self) -> i64 {
+        self.available.max(0)
+    }
+
+    /// What was taken back after its delivery and is not yet netted by what was delivered since.
+    #[must_use]
+    pub fn shortfall(&self) -> i64 {
+        self.available.min(0).saturating_neg()
+    }
+}
+
 /// Figures by unit.
 pub type Balances = BTreeMap<Unit, Figures>;
 

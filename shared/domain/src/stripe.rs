@@ -6,6 +6,7 @@ use crate::id::Processor;
 mod document;
 pub mod event;
 mod invoice;
+mod minor;
 pub mod signature;
 
 /// Metadata key that holds the payer's id as the caller knows it; set on the invoice or on its subscription.

@@ -15,7 +15,7 @@ use crate::id::{ProcessorRef, SourceId};
 use crate::source::{REVERSALS_MAX, Refund, RefundStatus, SourceState};
 
 use super::document::{Document, refuse, require};
-use super::{invoice, processor};
+use super::{invoice, minor, processor};
 
 /// Longest event type that is taken, in bytes.
 const KIND_BYTES_MAX: usize = 128;
@@ -83,6 +83,7 @@ pub fn parse(body: &[u8]) -> Result<Event, EventError> {
         "refund.failed" => refund(&event, Some(RefundStatus::Failed))?,
         _ => None,
     };
+    let fact = fact.map(minor::in_iso_units).transpose()?;
     let facts = fact.map_or(Parsed::Ignored, |fact| Parsed::Facts(vec![fact]));
     Ok(Event { id, livemode, kind: kind.to_owned(), facts })
 }
