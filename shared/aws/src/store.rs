@@ -20,6 +20,7 @@ mod ledger;
 mod organization;
 mod page;
 mod program;
+mod rates;
 mod referee;
 mod reward;
 mod source;
@@ -33,6 +34,7 @@ pub use item::Item;
 pub use organization::{ApiKeyRow, EndpointRow, KEYS_MAX, OrganizationRow};
 pub use page::Page;
 pub use program::{ProgramRow, Then};
+pub use rates::RatesRow;
 pub use referee::{Bind, Bound, Companions, RefereeRow};
 pub use reward::{Claim, Completion};
 pub use source::{Commit, Forward, Grant, Parking, RefereeCount, SourceRow, Waiting};
@@ -53,6 +55,7 @@ pub struct Store {
     codes: Arc<Cache<keys::Key, CodeRow>>,
     customers: Arc<Cache<keys::Key, ()>>,
     forwards: Arc<Cache<keys::Key, domain::id::SourceId>>,
+    rates: Arc<Cache<(String, domain::rate::RateKey), domain::rate::Rate>>,
 }
 
 impl Store {
@@ -74,6 +77,7 @@ impl Store {
             codes: Arc::default(),
             customers: Arc::default(),
             forwards: Arc::default(),
+            rates: Arc::default(),
         })
     }
 

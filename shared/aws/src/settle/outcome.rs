@@ -1,6 +1,7 @@
 //! The small functions between what was read and what is written.
 
-use domain::fact::{Fact, Payer};
+use domain::decision::{Case, rate_wanted};
+use domain::fact::Fact;
 use domain::id::{RewardId, SourceId};
 use domain::ledger::{Cause, Posting};
 use domain::money::Money;
@@ -29,12 +30,14 @@ pub(super) fn join(before: &SourceRow, fact: Option<&Fact>) -> Result<SourceRow,
     Ok(row)
 }
 
-/// Whom the source waits for, when its payer is all that is missing.
-pub(super) fn waiting_for(reason: Reason, payer: &Payer) -> Option<Waiting> {
+/// What the source waits for, when its payer or its exchange rate is all that is missing.
+pub(super) fn waiting_for(reason: Reason, case: &Case<'_>) -> Option<Waiting> {
     if reason == Reason::AwaitingSignup {
-        payer.external_id.clone().map(Waiting::Referee)
+        case.payer.external_id.clone().map(Waiting::Referee)
     } else if reason == Reason::PayerUnknown {
-        payer.customer.clone().map(Waiting::Customer)
+        case.payer.customer.clone().map(Waiting::Customer)
+    } else if reason == Reason::AwaitingRate {
+        rate_wanted(case).map(Waiting::Rate)
     } else {
         None
     }

@@ -20,6 +20,8 @@
 //! | touch of a visitor | `<org>#VISITOR#<visitor>` | `T#<time>#<prt>` |
 //! | processor's customer: the referee, or what waits for it | `<org>#CUSTOMER#<processor>#<id>` | `CUSTOMER` |
 //! | source | `<org>#SOURCE#<source>` | `SOURCE` |
+//! | exchange rates of a day in a currency | `<org>#RATES#<day>` | `RATES#<currency>` |
+//! | source that waits for a rate | `<org>#RATE#<day>#<from>#<to>` | `<source>` |
 //!
 //! | index | pk | sk | rows |
 //! |---|---|---|---|
@@ -33,6 +35,8 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::code::ReferralCode;
 use domain::fact::Customer;
+use domain::money::Currency;
+use domain::rate::RateKey;
 use domain::id::{
     ApiKeyId, EndpointId, ExternalId, OrganizationId, ParticipantId, Processor, ProcessorRef, ProgramId,
     RewardId, SourceId, SourceKind, VisitorId, time_digits,
@@ -203,6 +207,29 @@ pub(crate) fn source(organization: &OrganizationId, id: &SourceId) -> Key {
     Key::new(format!("{organization}#SOURCE#{id}"), "SOURCE")
 }
 
+/// The partition of a day's exchange rates.
+pub(crate) fn rates_partition(organization: &OrganizationId, day: NaiveDate) -> String {
+    format!("{organization}#{RATES}{day}")
+}
+
+/// The exchange rates of a day in a currency.
+pub(crate) fn rates(organization: &OrganizationId, day: NaiveDate, currency: Currency) -> Key {
+    Key::new(rates_partition(organization, day), format!("{RATES}{currency}"))
+}
+
+/// Begins the partitions and the sort keys of exchange rates.
+pub(crate) const RATES: &str = "RATES#";
+
+/// The partition of the sources that wait for an exchange rate.
+pub(crate) fn waiting_for_rate_partition(organization: &OrganizationId, key: RateKey) -> String {
+    format!("{organization}#RATE#{}#{}#{}", key.day, key.from, key.to)
+}
+
+/// A source that waits for an exchange rate.
+pub(crate) fn waiting_for_rate(organization: &OrganizationId, key: RateKey, source: &SourceId) -> Key {
+    Key::new(waiting_for_rate_partition(organization, key), source.to_string())
+}
+
 /// The due index's key of a row.
 pub(crate) fn due(key: &Key, at: DateTime<Utc>) -> Key {
     Key::new(due_partition(key.shard(DUE_SHARDS)), time_digits(at))
@@ -256,6 +283,13 @@ pub enum DueTask {
     Cascade(SourceId),
     /// Rewards that waited for a participant's earnings are to be released.
     Release(ParticipantId),
+    /// Sources wait for exchange rates that have been given since.
+    Rates {
+        /// Of which day.
+        day: NaiveDate,
+        /// In which currency.
+        currency: Currency,
+    },
 }
 
 /// Reads a primary key of the due index back; `None` for a key of another form.
@@ -279,6 +313,10 @@ pub fn parse_due(key: &Key) -> Option<Due> {
             }
         }
         TALLY => DueTask::Release(ParticipantId::parse(rest).ok()?),
+        rates if rates.starts_with(RATES) => DueTask::Rates {
+            day: rest.strip_prefix(RATES)?.parse().ok()?,
+            currency: Currency::parse(rates.strip_prefix(RATES)?).ok()?,
+        },
         line => {
             let (time, tail) = line.strip_prefix(LEDGER)?.split_once('#')?;
             DueTask::Reward(RewardId::parse(&format!("rwd_{}{time}{tail}", rest.strip_prefix("prt_")?)).ok()?)

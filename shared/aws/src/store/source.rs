@@ -6,6 +6,7 @@ use domain::fact::{Customer, Payer};
 use domain::id::{ExternalId, Label, OrganizationId, ParticipantId, ProgramId, SourceId};
 use domain::ledger::{Entry, Note, Posted, Posting, Reward, RewardState};
 use domain::money::Money;
+use domain::rate::{ExchangeRate, RateKey};
 use domain::reason::Reason;
 use domain::source::SourceState;
 use domain::tally::{Memory, RefereeTally};
@@ -27,6 +28,8 @@ pub enum Waiting {
     Referee(ExternalId),
     /// The referee behind a processor's customer.
     Customer(Customer),
+    /// The exchange rate of its day.
+    Rate(RateKey),
 }
 
 /// A reward given by hand.
@@ -99,6 +102,9 @@ pub struct SourceRow {
     /// The referee's variant of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<Label>,
+    /// The exchange rate that it was decided by, where one was needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<ExchangeRate>,
     /// What was posted, by rule.
     #[serde(default)]
     pub posted: Vec<Posted>,
@@ -151,6 +157,7 @@ impl SourceRow {
             program: None,
             terms_version: None,
             variant: None,
+            rate: None,
             posted: Vec::new(),
             memory: Memory::default(),
             grant: None,
@@ -263,7 +270,7 @@ impl Store {
         self.update_action(&key, &change)
     }
 
-    /// Writes a source that waits, and puts it on the list of whom it waits for. That row must not have been bound in
+    /// Writes a source that waits, and puts it on the list of what it waits for. That row must not have been bound in
     /// the meantime: whoever binds it decides again only what is on its list.
     ///
     /// # Errors
@@ -276,6 +283,7 @@ impl Store {
     ) -> Result<Parking, StoreError> {
         let (item, condition) = self.source_item(organization, row)?;
         let (key, bound) = match waiting_for {
+            Waiting::Rate(key) => return self.commit_waiting_for_rate(organization, row, *key).await,
             Waiting::Referee(id) => (keys::referee(organization, id), "binding"),
             Waiting::Customer(customer) => (keys::customer(organization, customer), "referee"),
         };
@@ -371,7 +379,7 @@ impl Store {
     }
 
     /// The item of a row, one version up, and the condition that nobody else has written it.
-    fn source_item(
+    pub(super) fn source_item(
         &self,
         organization: &OrganizationId,
         row: &SourceRow,
