@@ -91,7 +91,8 @@ fn invoice() -> SourceId {
 fn judgement(state: &SourceState, payer: &Payer, binding: &Binding, then: Option<&ProgramThen>) -> Judgement {
     let (source, memory, tallies) = (invoice(), Memory::default(), Tallies::default());
     let (memory, tallies) = (&memory, &tallies);
-    judge(&Case { source: &source, state, payer, binding, then, memory, tallies, rate: None, now: at(2) }).unwrap()
+    judge(&Case { source: &source, state, payer, binding, then, memory, tallies, rate: None, now: at(2) })
+        .unwrap()
 }
 
 fn judged(state: &SourceState, rules: &str) -> (Reason, i64) {

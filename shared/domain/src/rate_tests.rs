@@ -55,12 +55,25 @@ fn a_product_of_more_digits_than_a_decimal_holds_is_not_rounded_up() {
 
 #[test]
 fn a_rate_is_a_plain_decimal_string_within_its_bounds() {
-    for text in
-        ["", "0", "0.0", "-1", "+1", "1e3", "1_0", "1,5", ".", "1000000001", "0.0000000000001", "1234567.123456789012"]
-    {
+    for text in [
+        "",
+        "0",
+        "0.0",
+        "-1",
+        "+1",
+        "1e3",
+        "1_0",
+        "1,5",
+        ".",
+        "1000000001",
+        "0.0000000000001",
+        "1234567.123456789012",
+    ] {
         assert_eq!(Rate::parse(text), Err(MoneyError::Rate), "{text}");
     }
-    for (text, shown) in [("1.0843", "1.0843"), ("1.50", "1.5"), ("0.000000000001", "0.000000000001"), ("007", "7")] {
+    for (text, shown) in
+        [("1.0843", "1.0843"), ("1.50", "1.5"), ("0.000000000001", "0.000000000001"), ("007", "7")]
+    {
         assert_eq!(Rate::parse(text).unwrap().to_string(), shown);
     }
     assert_eq!(serde_json::to_string(&Rate::parse("1.50").unwrap()).unwrap(), r#""1.5""#);

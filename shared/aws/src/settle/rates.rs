@@ -10,7 +10,7 @@ use super::{SettleError, Settler};
 use crate::handler::chain;
 
 /// Sources that are read at a time.
-const PAGE: i32 = 50;
+const PAGE: i32 = 100;
 
 impl Settler {
     /// The rate that a decision asks for: the one that the source was decided by, or the one that was given for its day.
@@ -41,27 +41,26 @@ impl Settler {
         at_most: u32,
     ) -> Result<bool, SettleError> {
         let Some(row) = self.store.find_rates(organization, day, currency).await? else { return Ok(true) };
-        let (mut left, mut failed) = (at_most, None);
-        for from in &row.releasing {
-            let key = RateKey { from: *from, to: currency, day };
-            let mut cursor = None;
-            loop {
-                let page =
-                    self.store.list_waiting_for_rate(organization, key, cursor.as_deref(), PAGE).await?;
-                for source in page.rows {
-                    if left == 0 {
-                        return failed.map_or(Ok(false), Err);
-                    }
-                    left = left.saturating_sub(1);
-                    if let Err(error) = self.release_from_rate(organization, key, &source).await {
-                        tracing::warn!(source.id = %source, error = chain(&error), "still waits for its rate");
-                        failed = Some(error);
-                    }
+        let (mut left, mut failed, mut cursor) = (at_most, None, None);
+        loop {
+            let page = self
+                .store
+                .list_waiting_for_rates(organization, day, currency, cursor.as_deref(), PAGE)
+                .await?;
+            for (from, source) in page.rows.into_iter().filter(|(from, _)| row.releasing.contains(from)) {
+                if left == 0 {
+                    return failed.map_or(Ok(false), Err);
                 }
-                cursor = page.next;
-                if cursor.is_none() {
-                    break;
+                left = left.saturating_sub(1);
+                let key = RateKey { from, to: currency, day };
+                if let Err(error) = self.release_from_rate(organization, key, &source).await {
+                    tracing::warn!(source.id = %source, error = chain(&error), "still waits for its rate");
+                    failed = Some(error);
                 }
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
             }
         }
         match failed {

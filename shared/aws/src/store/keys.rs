@@ -21,7 +21,7 @@
 //! | processor's customer: the referee, or what waits for it | `<org>#CUSTOMER#<processor>#<id>` | `CUSTOMER` |
 //! | source | `<org>#SOURCE#<source>` | `SOURCE` |
 //! | exchange rates of a day in a currency | `<org>#RATES#<day>` | `RATES#<currency>` |
-//! | source that waits for a rate | `<org>#RATE#<day>#<from>#<to>` | `<source>` |
+//! | source that waits for a rate | `<org>#RATE#<day>#<to>` | `<from>#<source>` |
 //!
 //! | index | pk | sk | rows |
 //! |---|---|---|---|
@@ -35,12 +35,12 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::code::ReferralCode;
 use domain::fact::Customer;
-use domain::money::Currency;
-use domain::rate::RateKey;
 use domain::id::{
     ApiKeyId, EndpointId, ExternalId, OrganizationId, ParticipantId, Processor, ProcessorRef, ProgramId,
     RewardId, SourceId, SourceKind, VisitorId, time_digits,
 };
+use domain::money::Currency;
+use domain::rate::RateKey;
 
 /// The table's TTL attribute; `template.yaml` names the same.
 pub const TTL_ATTRIBUTE: &str = "expires_at";
@@ -220,14 +220,20 @@ pub(crate) fn rates(organization: &OrganizationId, day: NaiveDate, currency: Cur
 /// Begins the partitions and the sort keys of exchange rates.
 pub(crate) const RATES: &str = "RATES#";
 
-/// The partition of the sources that wait for an exchange rate.
-pub(crate) fn waiting_for_rate_partition(organization: &OrganizationId, key: RateKey) -> String {
-    format!("{organization}#RATE#{}#{}#{}", key.day, key.from, key.to)
+/// The partition of the sources that wait for exchange rates of a day in a currency.
+pub(crate) fn waiting_for_rates(organization: &OrganizationId, day: NaiveDate, currency: Currency) -> String {
+    format!("{organization}#RATE#{day}#{currency}")
 }
 
 /// A source that waits for an exchange rate.
 pub(crate) fn waiting_for_rate(organization: &OrganizationId, key: RateKey, source: &SourceId) -> Key {
-    Key::new(waiting_for_rate_partition(organization, key), source.to_string())
+    Key::new(waiting_for_rates(organization, key.day, key.to), format!("{}#{source}", key.from))
+}
+
+/// Reads the sort key of a source that waits for an exchange rate back: of which currency, and which.
+pub(crate) fn parse_waiting_for_rate(sk: &str) -> Option<(Currency, SourceId)> {
+    let (from, source) = sk.split_once('#')?;
+    Some((Currency::parse(from).ok()?, SourceId::parse(source).ok()?))
 }
 
 /// The due index's key of a row.

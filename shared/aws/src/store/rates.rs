@@ -174,23 +174,28 @@ impl Store {
         Ok(TransactWriteItem::builder().condition_check(check.build().map_err(StoreError::corrupt)?).build())
     }
 
-    /// Sources that wait for a rate, page by page.
+    /// Sources that wait for rates of a day in a currency, and which each waits for, page by page.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn list_waiting_for_rate(
+    pub async fn list_waiting_for_rates(
         &self,
         organization: &OrganizationId,
-        key: RateKey,
+        day: NaiveDate,
+        currency: Currency,
         cursor: Option<&str>,
         limit: i32,
-    ) -> Result<Page<SourceId>, StoreError> {
-        let pk = keys::waiting_for_rate_partition(organization, key);
+    ) -> Result<Page<(Currency, SourceId)>, StoreError> {
+        let pk = keys::waiting_for_rates(organization, day, currency);
         let mut range = Range::new(&pk, "0", "~", limit);
         range.consistent = true;
         let (items, next) = self.query(&range, after(cursor, &["sk"], ("pk", &pk))).await?;
-        let source = |item: &Item| SourceId::parse(&key_of(item).sk).map_err(StoreError::corrupt);
-        let rows = items.iter().map(source).collect::<Result<_, _>>()?;
+        let waits = |item: &Item| {
+            let key = key_of(item);
+            let read = keys::parse_waiting_for_rate(&key.sk);
+            read.ok_or_else(|| StoreError::corrupt(format!("{} {} waits", key.pk, key.sk)))
+        };
+        let rows = items.iter().map(waits).collect::<Result<_, _>>()?;
         Ok(Page { rows, next: next.map(|key| write_cursor(&key, &["sk"])) })
     }
 

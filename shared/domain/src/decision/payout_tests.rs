@@ -56,9 +56,7 @@ fn what_is_given_in_another_currency_is_converted_before_the_limits() {
         assert_eq!(paid(&given, amount), (Reason::Earned, expected.to_owned()), "{given} of {amount}");
     }
     // What is asked of the payment is in the payment's currency.
-    let least = |currency: &str| {
-        json!({"amount": percent("10"), "conditions": {"min_purchase": [{"amount": 900, "currency": currency}]}})
-    };
+    let least = |currency: &str| json!({"amount": percent("10"), "conditions": {"min_purchase": [{"amount": 900, "currency": currency}]}});
     assert_eq!(paid(&least("EUR"), 1_000), (Reason::Earned, "1.25 USD".to_owned()));
     assert_eq!(paid(&least("USD"), 1_000), (Reason::CurrencyNotOffered, "0.00 USD".to_owned()));
     assert_eq!(paid(&json!({"amount": percent("10")}), 9), (Reason::RoundsToZero, "0.00 USD".to_owned()));
@@ -156,7 +154,9 @@ fn a_second_level_is_converted_by_the_currency_of_the_reward_that_it_is_of() {
     stage.sign_up("cleo", "ben", 0);
     let second = json!({"id": "b", "trigger": "reward_earned",
         "amount": {"percentage": {"percent": "50", "basis": "reward"}}});
-    stage.edit_terms(&json!({"payout_currency": "USD", "rules": [rule(&json!({"amount": percent("10")})), rule(&second)]}));
+    stage.edit_terms(
+        &json!({"payout_currency": "USD", "rules": [rule(&json!({"amount": percent("10")})), rule(&second)]}),
+    );
     let mut stage = with_rates(stage, &[("EUR", "1.25")]);
     // Ben earns 12.50 USD, converted once; anna half of that, not converted again.
     stage.pay_with("cleo", "in_9", 10_000, 1, &json!({"currency": "EUR"}));
@@ -176,7 +176,10 @@ fn shares_of_a_converted_reward_sum_to_it_exactly() {
     stage.pay_with("ben", "in_1", 9_999, 1, &json!({"currency": "EUR"}));
     let nets = ["anna", "lena", "zoe"].map(|who| stage.net(who));
     // 10% of 99.99 EUR is 9.99, and that is 10.83 USD.
-    assert_eq!((nets.iter().sum::<i64>(), nets.iter().max().unwrap() - nets.iter().min().unwrap()), (1_083, 0));
+    assert_eq!(
+        (nets.iter().sum::<i64>(), nets.iter().max().unwrap() - nets.iter().min().unwrap()),
+        (1_083, 0)
+    );
 }
 
 proptest! {

@@ -56,7 +56,8 @@ pub(super) fn in_iso_units(fact: Fact) -> Result<Fact, EventError> {
         })
     });
     let refund = |(id, refund): (_, Refund)| Ok((id, Refund { amount: amount(refund.amount)?, ..refund }));
-    let dispute = |(id, dispute): (_, Dispute)| Ok((id, Dispute { amount: amount(dispute.amount)?, ..dispute }));
+    let dispute =
+        |(id, dispute): (_, Dispute)| Ok((id, Dispute { amount: amount(dispute.amount)?, ..dispute }));
     let state = SourceState {
         currency,
         payment: payment.transpose()?,

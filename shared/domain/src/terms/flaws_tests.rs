@@ -393,7 +393,10 @@ fn amounts_of_terms_that_pay_out_in_one_currency_are_in_it() {
             Some("amount/milestones/steps/1/currency"),
         ),
         (json!({"conditions": {"min_purchase": [eur(1)]}}), None),
-        (json!({"limits": {"at_least": [usd(1)], "at_most": [usd(2), eur(2)]}}), Some("limits/at_most/1/currency")),
+        (
+            json!({"limits": {"at_least": [usd(1)], "at_most": [usd(2), eur(2)]}}),
+            Some("limits/at_most/1/currency"),
+        ),
         (json!({"limits": {"at_least": [points, eur(1)]}}), Some("limits/at_least/1/currency")),
         (json!({"limits": {"caps": [cap("USD"), cap("EUR")]}}), Some("limits/caps/1/currency")),
         (json!({"approval": {"manual_above": eur(1)}}), Some("approval/manual_above/currency")),
