@@ -234,6 +234,7 @@ async fn every_route_has_a_case() {
         places::queries(&setup),
         refusals::cases(&setup),
         webhooks::cases(&setup),
+        exchange_rates::days(&setup),
     ];
     let mut covered: BTreeSet<&str> = all.iter().flatten().map(|case| case.route).collect();
     covered.extend(WITHOUT_INPUT);
