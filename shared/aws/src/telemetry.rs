@@ -1,4 +1,4 @@
-//! Logs as JSON lines, without request bodies, names or secrets, and the figures that CloudWatch reads out of them.
+//! Logs as JSON lines, without request bodies, names or secrets, and the figures that `CloudWatch` reads out of them.
 
 use std::io::Write as _;
 
@@ -27,7 +27,7 @@ pub fn init(lookup: Lookup<'_>) {
     tracing_subscriber::fmt().json().with_max_level(level).with_target(false).init();
 }
 
-/// Writes figures as lines of the log in CloudWatch's embedded metric format, which makes metrics of them without a call;
+/// Writes figures as lines of the log in `CloudWatch`'s embedded metric format, which makes metrics of them without a call;
 /// writes nothing unless it was made for a function.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
