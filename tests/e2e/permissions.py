@@ -47,7 +47,10 @@ def each_role_may_do_what_its_function_does_and_no_more(story):
     expected = {
         ("dynamodb:Scan", table): [],
         ("dynamodb:DeleteTable", table): [],
-        ("dynamodb:DeleteItem", table): ["ManageProgram"],
+        ("dynamodb:DeleteItem", table): ["ManageProgram", "SweepDue"],
+        ("dynamodb:ConditionCheckItem", table): [
+            "AttributeSignup", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",
+        ],
         ("dynamodb:Query", table): [
             "AggregateReports", "AttributeSignup", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",
         ],

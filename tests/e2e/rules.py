@@ -105,9 +105,35 @@ def a_second_level_follows_its_source(story):
     assert figures().get("USD") == 250, figures()
 
 
+def a_payment_in_another_currency_waits_for_the_rate_of_its_day(story):
+    api = story.other
+    terms = {"payout_currency": "CHF", "rules": [{"id": "share", "amount": {"percentage": {"percent": "10"}}}]}
+    program = api.post("/v1/programs", {"name": "Paid in francs", "terms": terms}).expect(201)["id"]
+    rita = api.put(f"/v1/programs/{program}/participants/rita", {}).expect(201)
+    # One that waits for the sign-up first, so that this too goes on to wait for the rate with the rights that it has.
+    paid = {"invoice_id": "francs-1", "external_id": "sam", "amount_paid": 20000, "currency": "USD"}
+    assert api.post("/v1/track/invoice-paid", paid).expect(202)["reason"] == "awaiting_signup"
+    api.post("/v1/track/signup", {"external_id": "sam", "code": rita["code"]}).expect(201)
+    waits = api.post("/v1/track/invoice-paid", paid | {"invoice_id": "francs-2"}).expect(202)
+    assert waits["reason"] == "awaiting_rate", waits
+    missing = api.get("/v1/decisions/invoice/own/francs-1").expect(200)["missing_rate"]
+    path = f"/v1/exchange-rates/{missing['day']}"
+    api.put(path, {"currency": "CHF", "rates": {"USD": "0.8"}}).expect(200)
+    changed = api.put(path, {"currency": "CHF", "rates": {"USD": "0.9"}}).expect(409)
+    assert changed["code"] == "rate_given", changed
+    assert api.get(path).expect(200)["data"][0]["rates"] == {"USD": "0.8"}
+
+    def delivered():
+        data = api.get(f"/v1/participants/{rita['id']}/balances").expect(200)["data"]
+        return {row["unit"]: row["available"] for row in data} == {"CHF": 3200}
+
+    wait_for("both payments to be paid out in francs", delivered, 150)
+
+
 STEPS = [
     terms_are_given_to_programs_groups_and_participants,
     referees_are_bound_by_codes_links_and_administrators,
     rules_that_count_give_hold_and_take_back,
     a_second_level_follows_its_source,
+    a_payment_in_another_currency_waits_for_the_rate_of_its_day,
 ]

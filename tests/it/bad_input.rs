@@ -8,6 +8,8 @@ mod by_hand;
 mod case;
 #[path = "bad_input/cursors.rs"]
 mod cursors;
+#[path = "bad_input/exchange_rates.rs"]
+mod exchange_rates;
 #[path = "bad_input/places.rs"]
 mod places;
 #[path = "bad_input/programs.rs"]
@@ -133,7 +135,13 @@ async fn moments_at_the_ends_of_time_break_nothing() {
 #[tokio::test]
 async fn ids_and_queries_that_name_nothing_are_refused() {
     let setup = Setup::new().await;
-    let cases = [places::ids(&setup), places::queries(&setup), places::idempotency_keys(&setup)].concat();
+    let cases = [
+        places::ids(&setup),
+        places::queries(&setup),
+        places::idempotency_keys(&setup),
+        exchange_rates::days(&setup),
+    ]
+    .concat();
     case::run(&setup.world, &cases).await;
 }
 
@@ -226,6 +234,7 @@ async fn every_route_has_a_case() {
         places::queries(&setup),
         refusals::cases(&setup),
         webhooks::cases(&setup),
+        exchange_rates::days(&setup),
     ];
     let mut covered: BTreeSet<&str> = all.iter().flatten().map(|case| case.route).collect();
     covered.extend(WITHOUT_INPUT);

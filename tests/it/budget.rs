@@ -269,6 +269,26 @@ async fn rules_that_count_add_the_rows_that_they_count_in() {
 }
 
 #[tokio::test]
+async fn a_payout_currency_asks_for_the_rates_of_a_day_once() {
+    let terms = json!({"payout_currency": "USD", "rules": [
+        {"id": "rule", "amount": {"percentage": {"percent": "10"}}}]});
+    let (world, tenant) = warm_with(terms).await;
+    let today = world.now().await.date_naive();
+    let rates = json!({"currency": "USD", "rates": {"EUR": "1.25"}});
+    let path = format!("/v1/exchange-rates/{today}");
+    tenant.call("PUT", &path, Some(&rates)).await.ok();
+    let pay = async |invoice: &str, currency: &str| {
+        let body = json!({"invoice_id": invoice, "processor": "stripe", "external_id": "ben", "amount_paid": 20_000,
+            "currency": currency});
+        let (spent, answer) = cost(&world, tenant.post("/v1/track/invoice-paid", body)).await;
+        (spent, answer.ok()["posted"][0]["amount"]["amount"].as_i64())
+    };
+    assert_eq!(pay("in_1", "USD").await, ((3, 2.0, 6.0), Some(2_000)), "nothing to convert");
+    assert_eq!(pay("in_2", "EUR").await, ((4, 3.0, 6.0), Some(2_500)), "the rates of the day");
+    assert_eq!(pay("in_3", "EUR").await, ((3, 2.0, 6.0), Some(2_500)), "which the function keeps");
+}
+
+#[tokio::test]
 async fn a_touch_costs_one_write() {
     let (world, tenant, _, anna) = warm().await;
     let touch = |visitor: &str| json!({"visitor_id": visitor, "code": anna.code});

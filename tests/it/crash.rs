@@ -25,11 +25,15 @@ enum Step {
     PayOfCleo,
     RefundCleo,
     Reverse,
+    PayEuro,
+    GiveRates,
+    RefundEuro,
 }
 
 use Step::{
-    Drain, Enrol, EnrolBen, Nightly, Pay, PayAsCustomer, PayOfCleo, RefundCleo, RefundFails, RefundInvoice,
-    RefundPayment, Reverse, SignUp, SignUpAsCustomer, SignUpCleo, TellPayment,
+    Drain, Enrol, EnrolBen, GiveRates, Nightly, Pay, PayAsCustomer, PayEuro, PayOfCleo, RefundCleo,
+    RefundEuro, RefundFails, RefundInvoice, RefundPayment, Reverse, SignUp, SignUpAsCustomer, SignUpCleo,
+    TellPayment,
 };
 
 /// The plain loop.
@@ -55,6 +59,16 @@ fn counted_terms() -> Value {
             "steps": [{"at": 1, "amount": 700, "currency": "USD"}]}}},
         {"id": "override", "trigger": "reward_earned",
          "amount": {"percentage": {"percent": "50", "basis": "reward"}}}]})
+}
+
+/// A payment in another currency than is paid out, which is paid before its referee signs up, and refunded in part before
+/// the rate of its day is given.
+const CONVERTED: &[Step] = &[Enrol, PayEuro, SignUp, PayEuro, RefundEuro, GiveRates, Drain];
+
+/// The terms of [`CONVERTED`], with a cap, so that the counters are in it too.
+fn converted_terms() -> Value {
+    json!({"payout_currency": "USD", "rules": [{"id": "commission", "amount": {"percentage": {"percent": "10"}},
+        "limits": {"caps": [{"per": "all_time", "amount": 100_000, "currency": "USD"}]}}]})
 }
 
 /// What stands of somebody's rewards, the sum of the ledger, what is available and what is pending.
@@ -144,6 +158,21 @@ impl Run {
             SignUpCleo => {
                 let (_, code) = self.ben.clone().unwrap_or_default();
                 tenant.sign_up("cleo", &code).await
+            }
+            PayEuro | RefundEuro => {
+                let mut body = json!({"invoice_id": "in_3", "processor": "stripe", "currency": "EUR"});
+                let (path, more) = if step == PayEuro {
+                    ("/v1/track/invoice-paid", json!({"external_id": "ben", "amount_paid": 20_000}))
+                } else {
+                    ("/v1/track/refund", json!({"refund_id": "re_3", "amount": 5_000}))
+                };
+                body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+                tenant.post(path, body).await
+            }
+            GiveRates => {
+                let path = format!("/v1/exchange-rates/{}", self.world.now().await.date_naive());
+                let body = json!({"currency": "USD", "rates": {"EUR": "1.0843"}});
+                tenant.call("PUT", &path, Some(&body)).await
             }
             PayOfCleo => tenant.pay("cleo", "in_2", 30_000).await,
             RefundCleo => tenant.refund("re_2", "in_2", 10_000).await,
@@ -284,4 +313,22 @@ async fn rules_that_count_survive_a_stop_at_any_call() {
 #[tokio::test]
 async fn rules_that_count_survive_a_refusal_or_a_lost_answer_at_any_call() {
     every_call_fails_once(COUNTED, &counted_terms(), REFUSALS, true).await;
+}
+
+/// Every call of a story that ends with one reward of 150.00 EUR at 1.0843, less what is below a cent.
+async fn conversion_survives(effects: &[Effect], in_turn: bool) {
+    let terms = converted_terms();
+    let (_, expected) = rehearse(CONVERTED, &terms).await;
+    assert_eq!(expected, [(vec![("fulfilled".to_owned(), 1_626)], 1_626, (1_626, 0))]);
+    every_call_fails_once(CONVERTED, &terms, effects, in_turn).await;
+}
+
+#[tokio::test]
+async fn a_payment_that_waits_for_its_rate_survives_a_stop_at_any_call() {
+    conversion_survives(STOPS, false).await;
+}
+
+#[tokio::test]
+async fn a_payment_that_waits_for_its_rate_survives_a_refusal_or_a_lost_answer_at_any_call() {
+    conversion_survives(REFUSALS, true).await;
 }

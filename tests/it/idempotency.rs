@@ -454,6 +454,11 @@ impl Office {
                 json!({"payout_id": "p-2", "external_id": "nobody", "revenue": 5_000,
                 "currency": "USD"}),
             ),
+            (
+                "PUT",
+                format!("/v1/exchange-rates/{}", self.world.now().await.date_naive()),
+                json!({"currency": "USD", "rates": {"EUR": "1.0843", "JPY": "0.0067"}}),
+            ),
             ("POST", reward(0, "approve"), by.clone()),
             ("POST", reward(1, "reject"), by.clone()),
             ("POST", format!("/v1/rewards/{}/reverse", self.delivered), by),

@@ -3,6 +3,7 @@
 mod by_hand;
 mod cascade;
 mod counting;
+mod currencies;
 mod delivery;
 mod dual;
 mod referrals;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use aws::Platform;
 use aws::store::keys::{DAY_INDEX, DUE_INDEX, LISTING_INDEX, TTL_ATTRIBUTE};
+use aws::telemetry::{DIMENSION, NAMESPACE, REWARD_DELAY, REWARD_DELAY_BOUND_SECONDS};
 use domain::id::ProgramId;
 use domain::ledger::Cause;
 use domain::money::Unit;
@@ -107,6 +108,19 @@ fn alarms(template: &Template, metric: &str) -> BTreeSet<String> {
 }
 
 #[test]
+fn the_stated_delay_of_a_reward_is_what_its_alarm_watches() {
+    let template = template();
+    let alarm = &template.resources["RewardDelayAlarm"].properties;
+    assert_eq!((&alarm["Namespace"], &alarm["MetricName"]), (&NAMESPACE.into(), &REWARD_DELAY.into()));
+    assert_eq!(alarm["Dimensions"][0]["Name"], DIMENSION);
+    assert_eq!(referenced(&alarm["Dimensions"][0]["Value"]), Some("FulfillRewardFunction"));
+    assert_eq!(number(alarm, "/Threshold"), REWARD_DELAY_BOUND_SECONDS * 1_000);
+    // The queue's age is watched by the same bound.
+    let age = &template.resources["FulfillQueueAgeAlarm"].properties;
+    assert_eq!(number(age, "/Threshold"), REWARD_DELAY_BOUND_SECONDS);
+}
+
+#[test]
 fn what_cannot_be_made_again_is_kept() {
     let template = template();
     let kept =
@@ -195,7 +209,8 @@ fn no_policy_grants_more_than_it_names() {
         for action in actions(&statement) {
             assert!(!action.contains("Scan"), "{role} may scan");
             let deletes = action == "dynamodb:DeleteItem" || action == "dynamodb:BatchWriteItem";
-            assert!(!deletes || role == "ManageProgramRole", "{role} may {action}");
+            let may = ["ManageProgramRole", "SweepDueRole"].contains(&role.as_str());
+            assert!(!deletes || may, "{role} may {action}");
             assert!(!action.contains("PartiQL"), "{role} may {action}");
         }
     }

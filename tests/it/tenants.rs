@@ -38,8 +38,15 @@ async fn live(world: &World, percent: &str) -> Life {
     assert_eq!(answer["results"][0]["duplicate"], false, "{answer}");
     let reward = answer["results"][0]["posted"][0]["reward"].as_str().unwrap().to_owned();
     world.drain().await;
+    let rates = json!({"currency": "USD", "rates": {"EUR": percent}});
+    tenant.call("PUT", &rates_of(world).await, Some(&rates)).await.ok();
     let organization = world.organization(&tenant).await;
     Life { organization, program, anna, endpoint, key: key.as_str().unwrap().to_owned(), reward, tenant }
+}
+
+/// The path of today's exchange rates.
+async fn rates_of(world: &World) -> String {
+    format!("/v1/exchange-rates/{}", world.now().await.date_naive())
 }
 
 /// The same event, whichever endpoint it is sent to.
@@ -210,6 +217,7 @@ async fn nothing_of_another_organization_can_be_read() {
         "/v1/decisions/event/booking_completed/b-1".to_owned(),
         "/v1/decisions/payout/own/p-1".to_owned(),
         format!("/v1/reports/daily?{days}"),
+        format!("/v1/exchange-rates/{day}"),
     ];
     for path in &shared {
         let (mine, yours) = (one.tenant.get(path).await.ok(), two.tenant.get(path).await.ok());
@@ -386,6 +394,7 @@ async fn nothing_of_another_organization_can_be_changed() {
         ("DELETE", "/v1/referrals/quin".to_owned(), json!({})),
         ("PUT", "/v1/referrals/quin".to_owned(), max_refers),
         ("PUT", format!("{own}/groups/gold"), json!({"terms": percent_rule("99")})),
+        ("PUT", rates_of(&world).await, json!({"currency": "USD", "rates": {"GBP": "1.3"}})),
     ];
     for (method, path, body) in calls {
         let answer = one.tenant.send(method, &path, body.to_string(), &[("idempotency-key", "gift")]).await;
@@ -466,6 +475,11 @@ async fn every_key_of_the_table_begins_with_its_organization() {
         for number in 30..50 {
             life.tenant.pay("ben", &format!("in_{number}"), 1_000).await.ok();
         }
+        // A payment that waits for a rate.
+        let terms = json!({"payout_currency": "JPY", "rules": percent_rule("10")["rules"]});
+        let rita = life.tenant.enrol(&life.tenant.program(terms).await, "rita", "Rita").await;
+        life.tenant.sign_up("sam", &rita.code).await.created();
+        assert_eq!(life.tenant.pay("sam", "in_60", 1_000).await.body["reason"], "awaiting_rate");
     }
     world.drain().await;
     world.advance(86_400).await;
@@ -505,6 +519,7 @@ async fn every_key_of_the_table_begins_with_its_organization() {
         "participant",
         "program",
         "promotion",
+        "rates",
         "referee",
         "report",
         "reward",
@@ -514,6 +529,7 @@ async fn every_key_of_the_table_begins_with_its_organization() {
         "tally",
         "terms",
         "touch",
+        "waiting for a rate",
     ];
     assert_eq!(
         kinds,
@@ -546,6 +562,8 @@ fn kind_of(pk: &str, sk: &str) -> &'static str {
         (_, "CUSTOMER") => "customer",
         (_, "PROMOTION") => "promotion",
         (_, "SOURCE") => "source",
+        (_, "RATES") => "rates",
+        _ if pk.split('#').nth(1) == Some("RATE") => "waiting for a rate",
         _ => panic!("{pk} {sk} is of no known kind"),
     }
 }

@@ -168,13 +168,14 @@ impl Tenant {
         anonymous.send("POST", path, body, &[("stripe-signature", &signature)]).await
     }
 
-    /// A participant's figures in USD: available, pending, earned, reversed.
+    /// A participant's figures in USD: available less the shortfall, pending, earned, reversed.
     pub async fn figures(&self, participant: &Participant) -> (i64, i64, i64, i64) {
         let body = self.get(&format!("/v1/participants/{}/balances", participant.id)).await.ok();
         let Some(balance) = body["data"].as_array().unwrap().first() else { return (0, 0, 0, 0) };
         assert_eq!(balance["unit"], "USD");
         let number = |name: &str| balance[name].as_i64().unwrap();
-        (number("available"), number("pending"), number("earned"), number("reversed"))
+        let available = number("available") - number("shortfall");
+        (available, number("pending"), number("earned"), number("reversed"))
     }
 
     /// A participant's ledger: cause and amount of each line, oldest first.

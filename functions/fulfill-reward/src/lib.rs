@@ -9,6 +9,7 @@ use aws::handler::chain;
 use aws::queue::Queue;
 use aws::settle::Settler;
 use aws::store::{Claim, Completion, Store};
+use aws::telemetry::Metrics;
 use aws::{Clock, ConfigError, HandlerError, Platform};
 use domain::id::{OrganizationId, RewardId};
 use domain::message::{EventMessage, FulfillMessage};
@@ -22,6 +23,7 @@ pub struct Deps {
     events_queue: Queue,
     settler: Settler,
     clock: Clock,
+    metrics: Metrics,
 }
 
 impl Deps {
@@ -35,7 +37,13 @@ impl Deps {
         let clock = platform.clock.clone();
         let settler = Settler { store: store.clone(), fulfill_queue, clock: clock.clone() };
         let events_queue = Queue::new(platform, lookup, "EVENTS_QUEUE_URL")?;
-        Ok(Self { store, events_queue, settler, clock })
+        Ok(Self { store, events_queue, settler, clock, metrics: Metrics::default() })
+    }
+
+    /// Which also measures its deliveries.
+    #[must_use]
+    pub fn measured(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 }
 
@@ -71,8 +79,10 @@ async fn fulfill(deps: &Deps, organization: OrganizationId, id: RewardId) -> Out
     if let Err(error) = deps.events_queue.send(&announcement).await {
         return Outcome::Retry(error.to_string());
     }
-    match deps.store.complete_reward(&organization, &reward, deps.clock.now()).await {
+    let fulfilled_at = deps.clock.now();
+    match deps.store.complete_reward(&organization, &reward, fulfilled_at).await {
         Ok(Completion::Done) => {
+            deps.metrics.fulfilled(&reward, fulfilled_at);
             tracing::info!(reward.id = %id, attempt = reward.attempt, "fulfilled");
             Outcome::Done
         }

@@ -1,5 +1,6 @@
 //! Lambda entry point.
 
+use aws::telemetry::Metrics;
 use fulfill_reward::{Deps, handle};
 
 #[tokio::main(flavor = "current_thread")]
@@ -7,7 +8,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let build = async |platform| {
         let deps = Deps::new(&platform, &aws::config::environment)?;
         deps.store.warm_up().await;
-        Ok(deps)
+        Ok(deps.measured(Metrics::of_function(&aws::config::environment)))
     };
     aws::handler::consume(build, async |deps: Deps, event| handle(&deps, event).await).await
 }

@@ -60,13 +60,16 @@ pub(crate) struct BalanceView {
     /// ISO 4217 code, or the name of another unit such as `points`.
     #[schema(value_type = String, example = "USD")]
     unit: Unit,
-    /// Delivered and standing, in minor units of a currency or whole pieces. Below zero when more was taken back after delivery than was earned since.
+    /// Delivered and standing, in minor units of a currency or whole pieces; never below zero.
     available: i64,
+    /// What was taken back of what is delivered already, or just being delivered, beyond all that is available: later
+    /// deliveries net it first.
+    shortfall: i64,
     /// Earned, and not yet delivered.
     pending: i64,
     /// Everything ever earned or restored.
     earned: i64,
-    /// Everything ever taken back. `available + pending = earned - reversed`.
+    /// Everything ever taken back. `available - shortfall + pending = earned - reversed`.
     reversed: i64,
 }
 
@@ -166,7 +169,8 @@ pub(crate) async fn balances(
     }
     let view = |(unit, figures): (Unit, Figures)| BalanceView {
         unit,
-        available: figures.available,
+        available: figures.usable(),
+        shortfall: figures.shortfall(),
         pending: figures.pending,
         earned: figures.earned,
         reversed: figures.reversed,

@@ -6,6 +6,7 @@ mod by_hand;
 mod decisions;
 mod endpoints;
 mod enrollments;
+mod exchange_rates;
 mod ledger;
 mod organizations;
 mod parked;
@@ -93,6 +94,7 @@ pub fn router(deps: Deps) -> Router {
         .route("/v1/participants/{id}", patch(participants::change))
         .route("/v1/webhook-endpoints", post(endpoints::create).get(endpoints::list))
         .route("/v1/webhook-endpoints/{endpoint}", patch(endpoints::change).delete(endpoints::remove))
+        .route("/v1/exchange-rates/{day}", put(exchange_rates::give).get(exchange_rates::read))
         .route("/v1/referrals", get(referrals::list))
         .route("/v1/rewards", get(rewards::list))
         .route("/v1/rewards/{id}", get(rewards::read))
@@ -136,6 +138,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         endpoints::list,
         endpoints::change,
         endpoints::remove,
+        exchange_rates::give,
+        exchange_rates::read,
         referrals::list,
         rewards::list,
         rewards::read,

@@ -115,7 +115,7 @@ fn view(row: SourceRow) -> Option<ParkedView> {
     let parked = row.parked?;
     let (external_id, customer) = match row.waiting_for {
         Some(Waiting::Referee(id)) => (Some(id), row.payer.customer),
-        Some(Waiting::Customer(_)) | None => (row.payer.external_id, row.payer.customer),
+        Some(Waiting::Customer(_) | Waiting::Rate(_)) | None => (row.payer.external_id, row.payer.customer),
     };
     let customer = customer.map(|Customer { processor, reference }| CustomerView {
         processor: processor.to_string(),

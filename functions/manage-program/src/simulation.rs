@@ -1,16 +1,20 @@
 //! Trying terms out on example events before they go live.
 
+use std::collections::BTreeMap;
+
 use aws::http::{Caller, Json, Path, Problem, ProblemBody};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Datelike as _, Utc};
+use domain::rate::Rate;
 use domain::simulation::{EVENTS_MAX, ExampleEvent, Simulation, SimulationError, Step, Summary};
 use domain::terms::TermsDraft;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::Deps;
+use crate::exchange_rates::parse_rates;
 use crate::terms::{check_terms, find_program};
 
 /// Longest answer, in bytes; Lambda answers with at most 6 MB.
@@ -24,6 +28,11 @@ const YEARS: std::ops::RangeInclusive<i32> = 1970..=9999;
 pub(crate) struct SimulationRequest {
     /// The terms to try; the program's newest unless told.
     terms: Option<TermsDraft>,
+    /// What one unit of other currencies is worth in the terms' `payout_currency`, in major units, on every day: at most
+    /// 200, as strings. Events in a currency without a rate come to `awaiting_rate`.
+    #[serde(default)]
+    #[schema(value_type = std::collections::HashMap<String, String>, example = json!({"EUR": "1.0843"}))]
+    rates: BTreeMap<String, Rate>,
     /// What happens, in this order: at most 200 events.
     #[schema(max_items = 200)]
     events: Vec<ExampleEvent>,
@@ -60,7 +69,12 @@ pub(crate) async fn simulate(
     }
     let row = find_program(&deps, &caller.organization, &program).await?;
     let terms = asked.terms.unwrap_or(row.terms.draft);
-    let mut simulation = Simulation::new(caller.organization, row.program, terms);
+    let rates = match terms.payout_currency {
+        Some(currency) => parse_rates(asked.rates, currency)?,
+        None if asked.rates.is_empty() => BTreeMap::new(),
+        None => return Err(Problem::field("/rates", "are for terms with a payout_currency")),
+    };
+    let mut simulation = Simulation::new(caller.organization, row.program, terms).with_rates(rates);
     let mut steps = Vec::with_capacity(asked.events.len());
     for (index, event) in asked.events.iter().enumerate() {
         check_moments(index, event)?;

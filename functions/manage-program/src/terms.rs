@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use domain::id::{Channel, Label, OrganizationId, ProgramId};
-use domain::money::Money;
+use domain::money::{Currency, Money};
 use domain::program::{ChangeError, Program};
 use domain::source::LABELS_MAX;
 use domain::terms::{Attribution, Flaw, RewardRule, Terms, TermsDraft, Trigger, Variant};
@@ -46,6 +46,9 @@ pub(crate) struct TermsView {
     max_referrals: Option<u32>,
     /// What a participant must have earned in a unit before rewards of that unit are delivered.
     min_earnings: Vec<Money>,
+    /// The currency that everything earned in money is paid in; null when every reward is in the currency of its event.
+    #[schema(value_type = Option<String>, example = "USD")]
+    payout_currency: Option<Currency>,
     /// Variants of the terms in an A/B test.
     variants: Vec<Variant>,
 }
@@ -99,6 +102,7 @@ impl From<Terms> for TermsView {
             qualifying_event,
             max_referrals,
             min_earnings,
+            payout_currency,
             variants,
         } = terms.draft;
         Self {
@@ -114,6 +118,7 @@ impl From<Terms> for TermsView {
             qualifying_event,
             max_referrals,
             min_earnings,
+            payout_currency,
             variants,
         }
     }

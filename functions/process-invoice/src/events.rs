@@ -89,7 +89,7 @@ pub(crate) struct PayoutRequest {
 #[utoipa::path(post, path = "/v1/track/event", operation_id = "track_event", tag = "tracking",
     request_body = EventRequest,
     responses((status = 200, body = SettledView, description = "Decided"),
-              (status = 202, body = SettledView, description = "Parked until its referee is known"),
+              (status = 202, body = SettledView, description = "Parked until its referee, or the exchange rate of its day, is known"),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
                description = "Among others 400 invalid_request, 409 currency_mismatch, payer_mismatch")))]
 pub(crate) async fn track_event(
@@ -109,7 +109,7 @@ pub(crate) async fn track_event(
 #[utoipa::path(post, path = "/v1/track/payout", operation_id = "track_payout", tag = "tracking",
     request_body = PayoutRequest,
     responses((status = 200, body = SettledView, description = "Decided"),
-              (status = 202, body = SettledView, description = "Parked until its partner is known"),
+              (status = 202, body = SettledView, description = "Parked until its partner, or the exchange rate of its day, is known"),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
                description = "Among others 400 invalid_request, 409 currency_mismatch, payer_mismatch")))]
 pub(crate) async fn track_payout(

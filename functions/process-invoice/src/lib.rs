@@ -90,7 +90,8 @@ pub struct SettledView {
     pub explanation: &'static str,
     /// Whether the event was known already; then nothing was written.
     pub duplicate: bool,
-    /// Whether the source waits for its payer; it is decided again when the sign-up arrives.
+    /// Whether the source waits for its payer, or for the exchange rate of its day; it is decided again when the sign-up
+    /// or the rate arrives.
     pub parked: bool,
     /// What this event added to the ledger.
     pub posted: Vec<PostedView>,
@@ -109,7 +110,10 @@ impl From<Settled> for SettledView {
     fn from(settled: Settled) -> Self {
         let posted = settled.posted.into_iter().map(|(reward, amount)| PostedView { reward, amount });
         Self {
-            parked: matches!(settled.reason, Reason::AwaitingSignup | Reason::PayerUnknown),
+            parked: matches!(
+                settled.reason,
+                Reason::AwaitingSignup | Reason::PayerUnknown | Reason::AwaitingRate
+            ),
             source: settled.source,
             reason: settled.reason,
             explanation: settled.reason.text(),

@@ -90,7 +90,7 @@ pub(crate) struct RefundRequest {
 /// the sign-up.
 #[utoipa::path(post, path = "/v1/track/invoice-paid", tag = "tracking", request_body = InvoicePaidRequest,
     responses((status = 200, body = SettledView, description = "Decided"),
-              (status = 202, body = SettledView, description = "Parked until its payer is known"),
+              (status = 202, body = SettledView, description = "Parked until its payer, or the exchange rate of its day, is known"),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
                description = "Among others 400 invalid_request, 409 currency_mismatch, payer_mismatch")))]
 pub(crate) async fn track_invoice_paid(
@@ -108,7 +108,7 @@ pub(crate) async fn track_invoice_paid(
 /// Idempotent by processor and refund; may come before its invoice.
 #[utoipa::path(post, path = "/v1/track/refund", tag = "tracking", request_body = RefundRequest,
     responses((status = 200, body = SettledView, description = "Decided"),
-              (status = 202, body = SettledView, description = "Parked until its payer is known"),
+              (status = 202, body = SettledView, description = "Parked until its payer, or the exchange rate of its day, is known"),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
                description = "Among others 400 invalid_request, 409 currency_mismatch")))]
 pub(crate) async fn track_refund(

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 /// Most rows of one shard in one run; the next run, a minute later, goes on.
 const ROWS_PER_SHARD: i32 = 200;
+/// Most sources that waited for the exchange rates of one day and currency in one run.
+const SOURCES_PER_RATE: u32 = 300;
 /// Shards that are read at the same time. One after another, most of a run is waiting; all at once, each would open a
 /// connection of its own.
 const READ_AT_ONCE: usize = 4;
@@ -71,7 +73,8 @@ pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
                 | DueTask::Customer(_)
                 | DueTask::Source(_)
                 | DueTask::Cascade(_)
-                | DueTask::Release(_) => match finish(deps, &due).await {
+                | DueTask::Release(_)
+                | DueTask::Rates { .. } => match finish(deps, &due).await {
                     Ok(()) => finished = finished.saturating_add(1),
                     Err(error) => {
                         failed = failed.saturating_add(1);
@@ -105,5 +108,8 @@ async fn finish(deps: &Deps, due: &Due) -> Result<(), SettleError> {
         DueTask::Source(source) => deps.settler.finish_source(organization, source).await,
         DueTask::Cascade(source) => deps.settler.settle_cascade(organization, source).await,
         DueTask::Release(participant) => deps.settler.release(organization, participant).await,
+        DueTask::Rates { day, currency } => {
+            deps.settler.release_rates(organization, *day, *currency, SOURCES_PER_RATE).await.map(|_| ())
+        }
     }
 }

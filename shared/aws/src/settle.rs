@@ -10,6 +10,7 @@ mod follow_up;
 mod outcome;
 mod parked;
 mod payment;
+mod rates;
 mod signup;
 
 use std::time::Duration;
@@ -324,18 +325,23 @@ impl Settler {
             then: found.as_ref().map(|found| &found.then),
             memory: &row.memory,
             tallies: &counters.before,
+            rate: None,
             now,
         };
+        let rate = self.find_rate(organization, &case, row.rate).await?;
+        let case = Case { rate: rate.as_ref(), ..case };
         let decision = decide(&case, &row.posted)?;
         let reason = decision.judgement.reason;
+        let waiting_for = waiting_for(reason, &case);
         row.reason = Some(reason);
-        if let Some(waiting_for) = waiting_for(reason, &known_payer) {
+        row.rate = rate.or(row.rate);
+        if let Some(waiting_for) = waiting_for {
             if self.bind_by_promotion(organization, &row, payer).await? {
                 return Ok(None);
             }
             row.waiting_for = Some(waiting_for);
             row.parked = Some(parked_since(before, now));
-            if same_but_time(before, &row) {
+            if same_but_time(before, &row) && row.source.kind != SourceKind::Reward {
                 return Ok(Some(unchanged(row.source, reason)));
             }
             return match self.store.commit_parked(organization, &row).await? {

@@ -22,6 +22,7 @@ mod page;
 mod parked;
 mod payment;
 mod program;
+mod rates;
 mod referee;
 mod reward;
 mod source;
@@ -36,6 +37,7 @@ pub use organization::{ApiKeyRow, EndpointRow, KEYS_MAX, OrganizationRow};
 pub use page::Page;
 pub use parked::{PARKED_DAYS, Parked, Parking};
 pub use program::{ProgramRow, Then};
+pub use rates::RatesRow;
 pub use referee::{Bind, Bound, Companions, RefereeRow};
 pub use reward::{Claim, Completion};
 pub use source::{Commit, Grant, RefereeCount, SourceRow, Waiting};
@@ -57,6 +59,7 @@ pub struct Store {
     customers: Arc<Cache<keys::Key, ()>>,
     email_matching: Arc<Cache<String, bool>>,
     ties: Arc<Cache<keys::Key, (domain::id::SourceId, Option<i64>)>>,
+    rates: Arc<Cache<(String, domain::rate::RateKey), domain::rate::Rate>>,
 }
 
 impl Store {
@@ -79,6 +82,7 @@ impl Store {
             customers: Arc::default(),
             email_matching: Arc::default(),
             ties: Arc::default(),
+            rates: Arc::default(),
         })
     }
 

@@ -6,6 +6,7 @@
 mod admission;
 mod counting;
 mod matching;
+mod rate;
 mod value;
 
 use chrono::{DateTime, Duration, Utc};
@@ -15,6 +16,7 @@ use crate::id::{Label, ParticipantId, ProgramId, RuleId, SourceId, SourceKind};
 use crate::ledger::{Delta, Posted, Promise};
 use crate::money::{Money, MoneyError, split};
 use crate::program::ProgramStatus;
+use crate::rate::ExchangeRate;
 use crate::reason::Reason;
 use crate::referral::{Binding, Referral};
 use crate::source::SourceState;
@@ -59,6 +61,8 @@ pub struct Case<'a> {
     pub memory: &'a Memory,
     /// The counters, where the terms count.
     pub tallies: &'a Tallies,
+    /// The exchange rate that [`rate_wanted`] asks for, where it is known.
+    pub rate: Option<&'a ExchangeRate>,
     /// Now; only caps by period ask for it.
     pub now: DateTime<Utc>,
 }
@@ -122,6 +126,11 @@ pub struct Decision {
 /// [`MoneyError`] when an amount cannot be computed exactly.
 pub fn decide(case: &Case<'_>, posted: &[Posted]) -> Result<Decision, MoneyError> {
     let judgement = judge(case)?;
+    if judgement.reason == Reason::AwaitingRate {
+        // Nothing is known of what it should have given: what is posted stays.
+        let (tallies, release) = (judgement.tallies.clone(), Release::new());
+        return Ok(Decision { judgement, deltas: Vec::new(), tallies, release });
+    }
     let mut tallies = judgement.tallies.clone();
     let mut deltas = deltas(&judgement, case.source, posted)?;
     let release = match case.then {
@@ -184,6 +193,9 @@ pub fn judge(case: &Case<'_>) -> Result<Judgement, MoneyError> {
         return Ok(judgement);
     }
     rule_outcomes(case, referral, then, &mut judgement)?;
+    if judgement.rules.iter().any(|outcome| outcome.reason == Reason::AwaitingRate) {
+        return Ok(stop(Reason::AwaitingRate));
+    }
     let decided = |outcome: &&RuleOutcome| outcome.reason == Reason::Earned;
     let telling =
         |outcome: &&RuleOutcome| !matches!(outcome.reason, Reason::OtherTrigger | Reason::OtherVariant);
@@ -271,7 +283,7 @@ fn pay(
         Ok(gross) => gross,
         Err(reason) => {
             for share in recipients {
-                let nothing = Money::new(0, value::nominal_unit(rule, case.state));
+                let nothing = Money::new(0, value::nominal_unit(rule, case));
                 let admission = admission::admit(rule, case, &share.participant, nothing, counted, judgement);
                 judgement.rules.push(RuleOutcome { admission, ..refused(rule, case, share, reason) });
             }
@@ -279,7 +291,7 @@ fn pay(
         }
     };
     let standing = value::of(rule, case, Part::Standing, counted)?;
-    let standing = standing.unwrap_or(value::Value { basis: 0, money: Money::new(0, gross.money.unit) });
+    let standing = standing.unwrap_or(value::Value::nothing(gross.money.unit));
     let gross_parts = split(gross.money.amount, &weights)?;
     let standing_parts = split(standing.money.amount, &weights)?;
     for ((share, whole), part) in recipients.iter().zip(gross_parts).zip(standing_parts) {
@@ -311,7 +323,7 @@ fn refused(rule: &RewardRule, case: &Case<'_>, share: &Share, reason: Reason) ->
         recipient: share.participant.clone(),
         reason,
         basis: 0,
-        target: Money::new(0, value::nominal_unit(rule, case.state)),
+        target: Money::new(0, value::nominal_unit(rule, case)),
         promise: Promise::default(),
         admission: None,
         counted: None,
@@ -415,6 +427,7 @@ fn difference(target: Money, posted: Option<&Posted>) -> Result<Money, MoneyErro
 }
 
 pub use counting::{Release, count_earned, note_posted};
+pub use rate::rate_wanted;
 
 #[cfg(test)]
 #[path = "decision_tests.rs"]

@@ -14,6 +14,8 @@ mod limit;
 mod milestone;
 #[path = "decision/mission_tests.rs"]
 mod mission;
+#[path = "decision/payout_tests.rs"]
+mod payout;
 #[path = "decision/reference_tests.rs"]
 mod reference;
 #[path = "decision/reversal_tests.rs"]
@@ -93,7 +95,8 @@ fn invoice() -> SourceId {
 fn judgement(state: &SourceState, payer: &Payer, binding: &Binding, then: Option<&ProgramThen>) -> Judgement {
     let (source, memory, tallies) = (invoice(), Memory::default(), Tallies::default());
     let (memory, tallies) = (&memory, &tallies);
-    judge(&Case { source: &source, state, payer, binding, then, memory, tallies, now: at(2) }).unwrap()
+    judge(&Case { source: &source, state, payer, binding, then, memory, tallies, rate: None, now: at(2) })
+        .unwrap()
 }
 
 fn judged(state: &SourceState, rules: &str) -> (Reason, i64) {

@@ -195,6 +195,9 @@ pub struct Reward {
     pub settled: bool,
     /// Where it stands.
     pub state: RewardState,
+    /// When an approval, or enough earnings, last let it go on, where it waited for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_at: Option<DateTime<Utc>>,
     /// How often a worker has claimed it; the fence of a delivery.
     #[serde(default)]
     pub attempt: u32,
@@ -366,6 +369,13 @@ impl Reward {
         pays.then(|| SourceId::reward(&self.reward))
     }
 
+    /// From when it could be delivered: written, and no longer waiting for approval, earnings or the end of its hold.
+    #[must_use]
+    pub fn deliverable_from(&self) -> DateTime<Utc> {
+        let waited = self.ready_at.into_iter().chain(self.promise.held_until);
+        waited.fold(self.recorded_at, DateTime::max)
+    }
+
     /// The state of that source.
     #[must_use]
     pub fn as_source(&self) -> SourceState {
@@ -442,6 +452,7 @@ fn open_again(delta: &Delta, generation: u32, context: &Context) -> (Reward, Pos
         available: 0,
         settled: false,
         state: delta.promise.first_state(context.recorded_at),
+        ready_at: None,
         attempt: 0,
         lease_until: None,
         fulfilled_at: None,
@@ -574,6 +585,20 @@ pub struct Figures {
     pub earned: i64,
     /// Everything ever taken back, as a positive number.
     pub reversed: i64,
+}
+
+impl Figures {
+    /// What can be used: what was delivered and stands, and nothing while more was taken back than that.
+    #[must_use]
+    pub fn usable(&self) -> i64 {
+        self.available.max(0)
+    }
+
+    /// What was taken back after its delivery and is not yet netted by what was delivered since.
+    #[must_use]
+    pub fn shortfall(&self) -> i64 {
+        self.available.min(0).saturating_neg()
+    }
 }
 
 /// Figures by unit.

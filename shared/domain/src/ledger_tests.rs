@@ -162,9 +162,28 @@ fn a_refund_during_delivery_does_not_change_what_the_worker_delivers() {
     account.claim();
     account.set_target(500);
     assert_eq!(account.figures(), Figures { available: -1500, pending: 2000, earned: 2000, reversed: 1500 });
+    assert_eq!((account.figures().usable(), account.figures().shortfall()), (0, 1500));
     account.complete();
     assert_eq!(account.delivered, 2000);
     assert_eq!(account.figures().available, 500);
+    assert_eq!((account.figures().usable(), account.figures().shortfall()), (500, 0));
+}
+
+#[test]
+fn a_shortfall_is_netted_by_what_is_delivered_later() {
+    let figures = |available: i64| Figures { available, ..Figures::default() };
+    for (available, usable, shortfall) in [
+        (-1_500, 0, 1_500),
+        (-1, 0, 1),
+        (0, 0, 0),
+        (700, 700, 0),
+        (i64::MIN, 0, i64::MAX),
+        (i64::MAX, i64::MAX, 0),
+    ] {
+        let found = figures(available);
+        assert_eq!((found.usable(), found.shortfall()), (usable, shortfall), "{available}");
+        assert!(found.usable() == 0 || found.shortfall() == 0);
+    }
 }
 
 #[derive(Debug, Clone)]

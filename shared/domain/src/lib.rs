@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod message;
 pub mod money;
 pub mod program;
+pub mod rate;
 pub mod reason;
 pub mod referral;
 pub mod report;

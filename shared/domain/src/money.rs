@@ -8,6 +8,8 @@ use rust_decimal::prelude::ToPrimitive as _;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::rate::{RATE_DECIMALS_MAX, RATE_DIGITS_MAX, RATE_MAX};
+
 /// Largest amount in minor units that is accepted anywhere: 10^12, ten thousand million dollars. Far above any invoice
 /// (Stripe's limit is 99,999,999 in most currencies), far below where a sum of millions of them would overflow.
 pub const AMOUNT_MAX: i64 = 1_000_000_000_000;
@@ -42,6 +44,11 @@ pub enum MoneyError {
         "must be a percentage above 0 and at most {PERCENT_MAX} with at most 4 decimals, written as a string such as \"12.5\""
     )]
     Percentage,
+    /// Not above zero, or with more digits than a rate may have.
+    #[error(
+        "must be a rate above 0 and at most {RATE_MAX} with at most {RATE_DECIMALS_MAX} decimals and {RATE_DIGITS_MAX} digits, written as a string such as \"1.0843\""
+    )]
+    Rate,
     /// Neither a currency nor the name of a unit.
     #[error(
         "must be an ISO 4217 currency code such as USD, or the name of a unit: 4 to {UNIT_NAME_BYTES_MAX} lower-case letters, such as points"

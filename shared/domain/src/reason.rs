@@ -39,6 +39,8 @@ reasons! {
         "The payer is known, but has not signed up yet; parked and decided again when the sign-up arrives.";
     PayerUnknown = "payer_unknown",
         "The processor's customer is not tied to anybody yet; parked and decided again when it is.";
+    AwaitingRate = "awaiting_rate",
+        "The exchange rate of its day has not been given yet; parked and decided again when it is.";
     NotReferred = "not_referred", "The payer signed up without a referral code.";
     PaidBeforeSignup = "paid_before_signup",
         "The payment lies further before the sign-up than the terms' grace; nothing is paid retroactively.";

@@ -10,12 +10,13 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use crate::code::ReferralCode;
-use crate::decision::{Case, Decision, ProgramThen, decide, note_posted};
+use crate::decision::{Case, Decision, ProgramThen, decide, note_posted, rate_wanted};
 use crate::fact::{Payer, PayerMismatch};
 use crate::id::{Channel, ExternalId, IdError, OrganizationId, ParticipantId, RewardId, SourceId, digest};
 use crate::ledger::{Balances, Cause, Context, Delta, Line, Posted, Posting, Reward, add_line, note, post};
-use crate::money::MoneyError;
+use crate::money::{Currency, MoneyError};
 use crate::program::{Program, ProgramStatus, StatusChange};
+use crate::rate::{ExchangeRate, Rate};
 use crate::referral::{Binding, CodeOwner, ProgramAtSignup, Signup, attribute, repeat};
 use crate::source::{MergeError, SourceState};
 use crate::tally::{Memory, RefereeTally, Tallies, Tally};
@@ -83,6 +84,7 @@ pub struct Simulation {
     balances: BTreeMap<ParticipantId, Balances>,
     referee_tallies: BTreeMap<(ExternalId, u32), RefereeTally>,
     tallies: BTreeMap<ParticipantId, Tally>,
+    rates: BTreeMap<Currency, Rate>,
 }
 
 impl Simulation {
@@ -105,7 +107,14 @@ impl Simulation {
             balances: BTreeMap::new(),
             referee_tallies: BTreeMap::new(),
             tallies: BTreeMap::new(),
+            rates: BTreeMap::new(),
         }
+    }
+
+    /// With the exchange rates of all days: what one unit of each currency is worth in the terms' payout currency.
+    #[must_use]
+    pub fn with_rates(self, rates: BTreeMap<Currency, Rate>) -> Self {
+        Self { rates, ..self }
     }
 
     /// Takes one event.
@@ -288,8 +297,12 @@ impl Simulation {
             then: then.as_ref(),
             memory: &row.memory,
             tallies: &tallies,
+            rate: None,
             now: self.now,
         };
+        let given = |key| Some(ExchangeRate::new(key, *self.rates.get(&key.from)?));
+        let rate = rate_wanted(&case).and_then(given);
+        let case = Case { rate: rate.as_ref(), ..case };
         Ok((decide(&case, &row.posted)?, number))
     }
 

@@ -9,6 +9,7 @@ mod dispute;
 pub mod event;
 mod invoice;
 mod lines;
+mod minor;
 mod payer;
 mod refund;
 #[cfg(test)]

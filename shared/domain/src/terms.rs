@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::id::{Channel, Label};
-use crate::money::Money;
+use crate::money::{Currency, Money};
 
 pub use amount::{
     Basis, FixedAmount, Milestone, Milestones, OnDrop, PerCurrencyAmount, PercentOff, PercentageAmount,
@@ -95,6 +95,11 @@ pub struct TermsDraft {
     /// each unit. Rewards below it are held, and released together when it is reached (mission 001).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub min_earnings: Vec<Money>,
+    /// The currency that everything earned in money is paid in. What a rule gives in another currency is converted at the
+    /// rate that you give for the day of the event, rounded toward zero; without it nothing is ever converted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "USD")]
+    pub payout_currency: Option<Currency>,
     /// Variants for an A/B test: 2 to 5. A referee gets one for good.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variants: Vec<Variant>,

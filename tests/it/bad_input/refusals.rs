@@ -7,7 +7,8 @@ use super::setup::Setup;
 
 pub fn cases(setup: &Setup) -> Vec<Case> {
     let reported = [sign_ups(setup), touches(setup), invoices(setup), refunds(setup), events(setup)].concat();
-    [reported, programs(setup), referrals(setup), codes(setup), rewards(setup)].concat()
+    [reported, programs(setup), referrals(setup), codes(setup), rewards(setup), exchange_rates(setup)]
+        .concat()
 }
 
 fn sign_ups(setup: &Setup) -> Vec<Case> {
@@ -185,5 +186,18 @@ fn programs(setup: &Setup) -> Vec<Case> {
         case("new terms after the end", &setup.ended, json!({"terms": terms})),
         case("a good name with a bad status", &setup.program, json!({"name": "New", "status": "draft"})),
         case("good terms with a bad status", &setup.program, json!({"terms": terms, "status": "draft"})),
+    ]
+}
+
+fn exchange_rates(setup: &Setup) -> Vec<Case> {
+    let day = setup.now.date_naive().to_string();
+    let case = |what: &str, rates: Value| {
+        let route = "PUT /v1/exchange-rates/{day}";
+        let case = Case::new(route, &[&day], &setup.tenant.key, what);
+        case.body(&json!({"currency": "USD", "rates": rates})).gives(409, "rate_given")
+    };
+    vec![
+        case("another rate", json!({"EUR": "1.0844"})),
+        case("another rate beside new ones", json!({"CHF": "1.1", "EUR": "1.08", "GBP": "1.3"})),
     ]
 }

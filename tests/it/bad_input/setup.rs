@@ -56,6 +56,9 @@ impl Setup {
         tenant.post("/v1/track/event", event).await.ok();
         let payout = json!({"payout_id": "p-0", "external_id": "ben", "payout": 1_000, "currency": "USD", "revision": 1});
         tenant.post("/v1/track/payout", payout).await.ok();
+        let rates = format!("/v1/exchange-rates/{}", world.now().await.date_naive());
+        let body = json!({"currency": "USD", "rates": {"EUR": "1.0843"}});
+        tenant.call("PUT", &rates, Some(&body)).await.ok();
         let group = format!("/v1/programs/{program}/groups/gold");
         tenant.call("PUT", &group, Some(&json!({"terms": percent_rule("20")}))).await.created();
         let promo = json!({"code": "WINTER24", "participant": "anna", "max_uses": 5});

@@ -4,16 +4,22 @@ use chrono::Duration;
 use serde_json::{Value, json};
 
 use super::bodies::BodyRoute;
+use super::exchange_rates;
 use super::setup::Setup;
 
 pub fn routes(setup: &Setup) -> Vec<BodyRoute> {
-    let good = json!({"terms": tests::percent_rule("10"), "events": events(setup)});
+    let mut terms = tests::percent_rule("10");
+    terms["payout_currency"] = json!("USD");
+    let good = json!({"terms": terms, "rates": {"EUR": "1.0843"}, "events": events(setup)});
     let mut told = Vec::new();
     for (index, (place, event)) in PLACES.iter().zip(events(setup)).enumerate() {
         told.extend(wrong(index, &event).into_iter().map(|value| (*place, value, *place)));
         let kinds = [json!("purchase"), json!(7), Value::Null];
         told.extend(kinds.map(|kind| (*place, with(&event, "type", kind), KINDS[index])));
     }
+    // Without a currency that they are told in, rates mean nothing.
+    told.push(("/terms/payout_currency", Value::Null, "/rates"));
+    told.extend(exchange_rates::wrong_rates().into_iter().map(|(rates, told)| ("/rates", rates, told)));
     vec![BodyRoute {
         route: "POST /v1/programs/{program}/simulate",
         ids: vec![setup.program.clone()],

@@ -8,6 +8,7 @@ use domain::id::{ExternalId, Label, ParticipantId, ProgramId, RewardId, SourceId
 use domain::ledger::{Note, Reward};
 use domain::money::Money;
 use domain::program::ProgramStatus;
+use domain::rate::{ExchangeRate, RateKey};
 use domain::reason::Reason;
 use domain::referral::Binding;
 use domain::source::Labels;
@@ -28,8 +29,10 @@ pub(crate) struct DecisionView {
     reason: Reason,
     /// The reason in words.
     explanation: &'static str,
-    /// What it waits for, when it is parked: `sign_up` or `customer`.
+    /// What it waits for, when it is parked: `sign_up`, `customer` or `exchange_rate`.
     waiting_for: Option<&'static str>,
+    /// Which exchange rate it waits for, when it does.
+    missing_rate: Option<RateKey>,
     /// What went in.
     inputs: InputsView,
     /// Every rule of the terms, for every recipient.
@@ -67,6 +70,8 @@ pub(crate) struct InputsView {
     paid: Option<Money>,
     /// When it happened.
     paid_at: Option<DateTime<Utc>>,
+    /// The exchange rate that was applied, where the terms pay out in another currency than the event's.
+    rate: Option<ExchangeRate>,
     /// What was refunded of it, in minor units.
     refunded: i64,
     /// What was credited of it without a refund, in minor units.
@@ -132,7 +137,12 @@ impl From<Explanation> for DecisionView {
             waiting_for: row.waiting_for.as_ref().map(|waiting| match waiting {
                 Waiting::Referee(_) => "sign_up",
                 Waiting::Customer(_) => "customer",
+                Waiting::Rate(_) => "exchange_rate",
             }),
+            missing_rate: match row.waiting_for {
+                Some(Waiting::Rate(key)) => Some(key),
+                Some(Waiting::Referee(_) | Waiting::Customer(_)) | None => None,
+            },
             inputs: InputsView {
                 variant,
                 ..inputs(&row, found.payer, &found.binding, found.then.as_ref(), program)
@@ -164,6 +174,7 @@ impl DecisionView {
             reason,
             explanation: reason.text(),
             waiting_for: None,
+            missing_rate: None,
             inputs,
             rules: vec![rule],
             grant: None,
@@ -200,6 +211,7 @@ fn inputs(
         variant: None,
         paid: state.paid_money(),
         paid_at: at,
+        rate: row.rate,
         refunded: state.refunded_amount(),
         credited: state.credited_amount(),
         disputed: state.disputed_amount(),

@@ -61,11 +61,15 @@ impl Settler {
             then: then.as_ref().map(|found| &found.then),
             memory: &row.memory,
             tallies: &counters.before,
+            rate: None,
             now: self.clock.now(),
         };
+        let rate = self.find_rate(organization, &case, row.rate).await?;
+        let case = Case { rate: rate.as_ref(), ..case };
         let decision = decide(&case, &row.posted)?;
         let reason = decision.judgement.reason;
         let (payer, binding) = (payer.referee, payer.binding);
+        let row = SourceRow { rate: rate.or(row.rate), ..row };
         Ok(Some(Explanation { row, payer, binding, then, reason, decision: Some(decision) }))
     }
 }

@@ -1,6 +1,7 @@
 //! The small functions between what was read and what is written.
 
-use domain::fact::{Customer, Fact, Payer};
+use domain::decision::{Case, rate_wanted};
+use domain::fact::{Customer, Fact};
 use domain::id::{RewardId, SourceId};
 use domain::ledger::{Cause, Posting};
 use domain::money::Money;
@@ -32,13 +33,15 @@ pub(super) fn join(before: &SourceRow, fact: Option<&Fact>) -> Result<SourceRow,
     Ok(row)
 }
 
-/// Whom the source waits for, when its payer is all that is missing.
-pub(super) fn waiting_for(reason: Reason, payer: &Payer) -> Option<Waiting> {
+/// What the source waits for, when its payer or its exchange rate is all that is missing.
+pub(super) fn waiting_for(reason: Reason, case: &Case<'_>) -> Option<Waiting> {
     if reason == Reason::AwaitingSignup {
-        payer.external_id.clone().map(Waiting::Referee)
+        case.payer.external_id.clone().map(Waiting::Referee)
     } else if reason == Reason::PayerUnknown {
-        let by_email = || payer.email.clone().map(Customer::of_email);
-        payer.customer.clone().or_else(by_email).map(Waiting::Customer)
+        let by_email = || case.payer.email.clone().map(Customer::of_email);
+        case.payer.customer.clone().or_else(by_email).map(Waiting::Customer)
+    } else if reason == Reason::AwaitingRate {
+        rate_wanted(case).map(Waiting::Rate)
     } else {
         None
     }

@@ -202,6 +202,16 @@ impl Store {
         }
     }
 
+    /// Removes a row, whether it is there or not.
+    pub(crate) async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+        self.meter.request();
+        let request = self.client.delete_item().table_name(&self.table).set_key(Some(key_attributes(key)));
+        let request = request.return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let output = request.send().await.map_err(classify)?;
+        self.meter.consumed(Direction::Write, output.consumed_capacity());
+        Ok(())
+    }
+
     /// Writes several rows or none.
     pub(crate) async fn transact(&self, actions: Vec<TransactWriteItem>) -> Result<Transaction, StoreError> {
         self.meter.request();

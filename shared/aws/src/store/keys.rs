@@ -21,6 +21,8 @@
 //! | processor's customer: the referee, or what waits for it | `<org>#CUSTOMER#<processor>#<id>` | `CUSTOMER` |
 //! | processor's promotion code: the referral code that it is | `<org>#PROMOTION#<processor>#<id>` | `PROMOTION` |
 //! | source | `<org>#SOURCE#<source>` | `SOURCE` |
+//! | exchange rates of a day in a currency | `<org>#RATES#<day>` | `RATES#<currency>` |
+//! | source that waits for a rate | `<org>#RATE#<day>#<to>` | `<from>#<source>` |
 //!
 //! | index | pk | sk | rows |
 //! |---|---|---|---|
@@ -39,6 +41,8 @@ use domain::id::{
     ApiKeyId, EndpointId, ExternalId, OrganizationId, ParticipantId, Processor, ProcessorRef, ProgramId,
     RewardId, SourceId, SourceKind, VisitorId, time_digits,
 };
+use domain::money::Currency;
+use domain::rate::RateKey;
 
 use super::parked::Parked;
 
@@ -227,6 +231,35 @@ pub(crate) fn source(organization: &OrganizationId, id: &SourceId) -> Key {
     Key::new(format!("{organization}#SOURCE#{id}"), "SOURCE")
 }
 
+/// The partition of a day's exchange rates.
+pub(crate) fn rates_partition(organization: &OrganizationId, day: NaiveDate) -> String {
+    format!("{organization}#{RATES}{day}")
+}
+
+/// The exchange rates of a day in a currency.
+pub(crate) fn rates(organization: &OrganizationId, day: NaiveDate, currency: Currency) -> Key {
+    Key::new(rates_partition(organization, day), format!("{RATES}{currency}"))
+}
+
+/// Begins the partitions and the sort keys of exchange rates.
+pub(crate) const RATES: &str = "RATES#";
+
+/// The partition of the sources that wait for exchange rates of a day in a currency.
+pub(crate) fn waiting_for_rates(organization: &OrganizationId, day: NaiveDate, currency: Currency) -> String {
+    format!("{organization}#RATE#{day}#{currency}")
+}
+
+/// A source that waits for an exchange rate.
+pub(crate) fn waiting_for_rate(organization: &OrganizationId, key: RateKey, source: &SourceId) -> Key {
+    Key::new(waiting_for_rates(organization, key.day, key.to), format!("{}#{source}", key.from))
+}
+
+/// Reads the sort key of a source that waits for an exchange rate back: of which currency, and which.
+pub(crate) fn parse_waiting_for_rate(sk: &str) -> Option<(Currency, SourceId)> {
+    let (from, source) = sk.split_once('#')?;
+    Some((Currency::parse(from).ok()?, SourceId::parse(source).ok()?))
+}
+
 /// The due index's key of a row.
 pub(crate) fn due(key: &Key, at: DateTime<Utc>) -> Key {
     Key::new(due_partition(key.shard(DUE_SHARDS)), time_digits(at))
@@ -280,6 +313,13 @@ pub enum DueTask {
     Cascade(SourceId),
     /// Rewards that waited for a participant's earnings are to be released.
     Release(ParticipantId),
+    /// Sources wait for exchange rates that have been given since.
+    Rates {
+        /// Of which day.
+        day: NaiveDate,
+        /// In which currency.
+        currency: Currency,
+    },
 }
 
 /// Reads a primary key of the due index back; `None` for a key of another form.
@@ -299,6 +339,10 @@ pub fn parse_due(key: &Key) -> Option<Due> {
             if source.kind == SourceKind::Reward { DueTask::Cascade(source) } else { DueTask::Source(source) }
         }
         TALLY => DueTask::Release(ParticipantId::parse(rest).ok()?),
+        rates if rates.starts_with(RATES) => DueTask::Rates {
+            day: rest.strip_prefix(RATES)?.parse().ok()?,
+            currency: Currency::parse(rates.strip_prefix(RATES)?).ok()?,
+        },
         line => {
             let (time, tail) = line.strip_prefix(LEDGER)?.split_once('#')?;
             DueTask::Reward(RewardId::parse(&format!("rwd_{}{time}{tail}", rest.strip_prefix("prt_")?)).ok()?)

@@ -19,6 +19,7 @@ fn due_rows_read_back_as_they_are_written() {
     let source_id = SourceId::parse("payment/stripe/pi_1").unwrap();
     let participant = ParticipantId::derive(&["a"]);
     let at = Utc.timestamp_millis_opt(1_767_225_600_123).unwrap();
+    let (day, currency) = (at.date_naive(), Currency::parse("USD").unwrap());
     let rule = RuleId::parse("commission").unwrap();
     let reward_id = RewardId::of(&participant, at, &source_id, &rule, Unit::parse("USD").unwrap(), 0);
     for (key, task) in [
@@ -26,14 +27,32 @@ fn due_rows_read_back_as_they_are_written() {
         (customer(&organization, &customer_), DueTask::Customer(customer_)),
         (source(&organization, &source_id), DueTask::Source(source_id)),
         (reward(&organization, &reward_id), DueTask::Reward(reward_id)),
+        (rates(&organization, day, currency), DueTask::Rates { day, currency }),
     ] {
         assert_eq!(parse_due(&key), Some(Due { organization: organization.clone(), task }), "{key:?}");
     }
 }
 
 #[test]
+fn a_source_that_waits_for_a_rate_reads_back_as_it_is_written() {
+    let day = Utc.timestamp_millis_opt(1_767_225_600_123).unwrap().date_naive();
+    let (from, to) = (Currency::parse("EUR").unwrap(), Currency::parse("USD").unwrap());
+    let source = SourceId::parse("invoice/stripe/in_1").unwrap();
+    let key = waiting_for_rate(&organization(), RateKey { from, to, day }, &source);
+    assert_eq!(parse_waiting_for_rate(&key.sk), Some((from, source)));
+    assert!(("0".."~").contains(&key.sk.as_str()));
+}
+
+#[test]
 fn keys_of_another_form_are_not_due() {
-    for (pk, sk) in [("", ""), ("org", "SOURCE"), ("KEY#x", "KEY"), ("a#b#c", "L#1#2")] {
+    for (pk, sk) in [
+        ("", ""),
+        ("a#RATES#2026-02-30", "RATES#USD"),
+        ("a#RATES#2026-01-01", "RATES#XXX"),
+        ("org", "SOURCE"),
+        ("KEY#x", "KEY"),
+        ("a#b#c", "L#1#2"),
+    ] {
         assert_eq!(parse_due(&Key::new(pk, sk)), None);
     }
 }

@@ -4,7 +4,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Duration, Utc};
 use domain::fact::Customer;
-use domain::id::OrganizationId;
+use domain::id::{OrganizationId, SourceKind};
 use serde::{Deserialize, Serialize};
 
 use super::Store;
@@ -51,17 +51,20 @@ pub enum Parking {
 pub(super) fn list_in(item: &mut Item, organization: &OrganizationId, row: &SourceRow) {
     let Some(parked) = row.parked else { return };
     index_in(item, keys::LISTING_INDEX, &keys::parked(organization, &row.source, &parked));
-    if !parked.expired {
+    // What a reward earns on a second level is due by a mark of its own.
+    if !parked.expired && row.source.kind != SourceKind::Reward {
         let key = keys::source(organization, &row.source);
         index_in(item, keys::DUE_INDEX, &keys::due(&key, parked.expires_at()));
     }
 }
 
 /// The row that a source waits on, and its attribute that says that there is nothing to wait for.
-fn place_of(organization: &OrganizationId, waiting_for: &Waiting) -> (Key, &'static str) {
+fn place_of(organization: &OrganizationId, waiting_for: &Waiting) -> Option<(Key, &'static str)> {
     match waiting_for {
-        Waiting::Referee(id) => (keys::referee(organization, id), "binding"),
-        Waiting::Customer(customer) => (keys::customer(organization, customer), "referee"),
+        Waiting::Referee(id) => Some((keys::referee(organization, id), "binding")),
+        Waiting::Customer(customer) => Some((keys::customer(organization, customer), "referee")),
+        // Its list is a partition, not a row: as many can wait for one rate as there are payments in a day.
+        Waiting::Rate(_) => None,
     }
 }
 
@@ -76,11 +79,13 @@ impl Store {
         organization: &OrganizationId,
         row: &SourceRow,
     ) -> Result<Parking, StoreError> {
+        if let Some(Waiting::Rate(key)) = row.waiting_for {
+            return self.commit_waiting_for_rate(organization, row, key).await;
+        }
         let (item, condition) = self.source_item(organization, row)?;
         let mut actions = vec![self.put_action(item, &condition)?];
-        let places = waits_on(row);
-        for waiting_for in &places {
-            let (key, bound) = place_of(organization, waiting_for);
+        let places = waits_on(organization, row);
+        for (key, bound) in &places {
             let open = format!(
                 "attribute_not_exists({bound}) AND (attribute_not_exists(waiting) OR size(waiting) < :max OR contains(waiting, :source))"
             );
@@ -88,15 +93,14 @@ impl Store {
                 .value(":sources", AttributeValue::Ss(vec![row.source.to_string()]))
                 .value(":source", text(row.source.to_string()))
                 .value(":max", number(WAITING_MAX));
-            actions.push(self.update_action(&key, &change)?);
+            actions.push(self.update_action(key, &change)?);
         }
         match self.transact(actions).await? {
             Transaction::Committed => Ok(Parking::Committed),
             Transaction::Refused { rows } => {
                 let lists = rows.into_iter().skip(1).take(places.len());
-                let full = places.iter().zip(lists).any(|(waiting_for, list)| {
-                    let (_, bound) = place_of(organization, waiting_for);
-                    list.is_some_and(|list| !list.contains_key(bound) && is_full(&list))
+                let full = places.iter().zip(lists).any(|((_, bound), list)| {
+                    list.is_some_and(|list| !list.contains_key(*bound) && is_full(&list))
                 });
                 Ok(if full { Parking::Full } else { Parking::Lost })
             }
@@ -118,8 +122,7 @@ impl Store {
         let row = SourceRow { parked, waiting_for: None, updated_at: now, ..before.clone() };
         let (item, condition) = self.source_item(organization, &row)?;
         let mut actions = vec![self.put_action(item, &condition)?];
-        for waiting_for in waits_on(before) {
-            let (key, _) = place_of(organization, &waiting_for);
+        for (key, _) in waits_on(organization, before) {
             let change = Change::new("DELETE waiting :sources", "")
                 .value(":sources", AttributeValue::Ss(vec![row.source.to_string()]));
             actions.push(self.update_action(&key, &change)?);
@@ -166,13 +169,13 @@ impl Store {
     }
 }
 
-/// Everybody whom a source waits for: its payer, and beside an unknown customer whoever has the e-mail address.
-fn waits_on(row: &SourceRow) -> Vec<Waiting> {
+/// The rows that a source waits on: its payer's, and beside an unknown customer's that of the e-mail address.
+fn waits_on(organization: &OrganizationId, row: &SourceRow) -> Vec<(Key, &'static str)> {
     let mut places: Vec<Waiting> = row.waiting_for.iter().cloned().collect();
     let by_email = row.payer.email.clone().map(|hash| Waiting::Customer(Customer::of_email(hash)));
     let unknown = matches!(row.waiting_for, Some(Waiting::Customer(_)));
     places.extend(by_email.filter(|place| unknown && !places.contains(place)));
-    places
+    places.iter().filter_map(|waiting_for| place_of(organization, waiting_for)).collect()
 }
 
 fn is_full(list: &Item) -> bool {

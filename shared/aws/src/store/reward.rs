@@ -142,6 +142,7 @@ impl Store {
             ("promise", to_attribute(&promise)?),
             ("state", to_attribute(&state)?),
             ("note", to_attribute(note)?),
+            ("ready_at", to_attribute(&now)?),
         ];
         let due = if state == RewardState::Approved {
             Some(now)

@@ -8,6 +8,7 @@ use domain::fact::{Customer, Payer};
 use domain::id::{ExternalId, Label, OrganizationId, ParticipantId, ProgramId, SourceId};
 use domain::ledger::{Entry, Note, Posted, Posting, Reward, RewardState};
 use domain::money::Money;
+use domain::rate::{ExchangeRate, RateKey};
 use domain::reason::Reason;
 use domain::source::SourceState;
 use domain::tally::{Memory, RefereeTally};
@@ -30,6 +31,8 @@ pub enum Waiting {
     Referee(ExternalId),
     /// The referee behind a processor's customer.
     Customer(Customer),
+    /// The exchange rate of its day.
+    Rate(RateKey),
 }
 
 /// A reward given by hand.
@@ -106,6 +109,9 @@ pub struct SourceRow {
     /// The referee's variant of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<Label>,
+    /// The exchange rate that it was decided by, where one was needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<ExchangeRate>,
     /// What was posted, by rule.
     #[serde(default)]
     pub posted: Vec<Posted>,
@@ -137,6 +143,7 @@ impl SourceRow {
             program: None,
             terms_version: None,
             variant: None,
+            rate: None,
             posted: Vec::new(),
             memory: Memory::default(),
             grant: None,

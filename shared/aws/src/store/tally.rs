@@ -128,8 +128,11 @@ impl Store {
                 let key = keys::reward(organization, &reward.reward);
                 let promise = Promise { below_threshold: false, ..reward.promise.clone() };
                 let state = promise.first_state(now);
-                let mut attributes =
-                    vec![("promise", to_attribute(&promise)?), ("state", to_attribute(&state)?)];
+                let mut attributes = vec![
+                    ("promise", to_attribute(&promise)?),
+                    ("state", to_attribute(&state)?),
+                    ("ready_at", to_attribute(&now)?),
+                ];
                 if state != RewardState::Pending {
                     let due = promise.held_until.filter(|until| *until > now).unwrap_or(now);
                     let due = keys::due(&key, due);

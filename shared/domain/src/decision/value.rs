@@ -24,10 +24,19 @@ pub(super) enum Part {
 /// What a rule gives.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Value {
-    /// What it was taken of.
+    /// What it was taken of, in the event's own unit.
     pub(super) basis: i64,
+    /// The same in the unit of `money`.
+    whole: i64,
     /// What is given.
     pub(super) money: Money,
+}
+
+impl Value {
+    /// Nothing, in a unit.
+    pub(super) fn nothing(unit: Unit) -> Self {
+        Self { basis: 0, whole: 0, money: Money::new(0, unit) }
+    }
 }
 
 /// Whether there is anything to reward: an invoice over nothing earns nothing (mission 000), unless the terms say so.
@@ -58,7 +67,7 @@ pub(super) fn of(
     let stands = part == Part::Gross || stands(case.source, state);
     let piece = |unit: Unit, amount: i64| {
         let basis = paid(state, part);
-        Ok(Value { basis, money: Money::new(if stands { amount } else { 0 }, unit) })
+        Ok(Value { basis, whole: basis, money: Money::new(if stands { amount } else { 0 }, unit) })
     };
     let tier = match &rule.amount {
         Some(RuleAmount::Tiers(tiers)) => match tier(tiers, state, counts) {
@@ -88,7 +97,26 @@ pub(super) fn of(
             Some(TierAmount::Percentage(share)) => percentage(&share, case, part, lines)?,
         },
     };
+    let found = match found {
+        Ok(value) => paid_out(value, case)?,
+        Err(reason) => Err(reason),
+    };
     Ok(found.map(|value| limited(rule, value, is_share)))
+}
+
+/// What is given, in the currency that the terms pay out. Named units stay what they are, and so does nothing.
+fn paid_out(value: Value, case: &Case<'_>) -> Result<Result<Value, Reason>, MoneyError> {
+    let Some(to) = case.then.and_then(|then| then.terms.draft.payout_currency) else { return Ok(Ok(value)) };
+    let Value { basis, whole, money } = value;
+    let Some(from) = money.unit.currency().filter(|from| *from != to) else { return Ok(Ok(value)) };
+    if money.amount == 0 && whole == 0 {
+        return Ok(Ok(Value { basis, whole, money: Money::new(0, to) }));
+    }
+    let key = super::rate::key(case, from, to);
+    let Some(rate) = case.rate.filter(|rate| key.is_some_and(|key| rate.is_of(key))) else {
+        return Ok(Err(Reason::AwaitingRate));
+    };
+    Ok(Ok(Value { basis, whole: rate.convert(whole)?.amount, money: rate.convert(money.amount)? }))
 }
 
 /// The tier that applies, by what was counted or by the whole event.
@@ -121,7 +149,7 @@ fn percentage(
         None => whole,
     };
     let amount = share.percent.of(basis)?;
-    Ok(Ok(Value { basis, money: Money::new(amount, unit) }))
+    Ok(Ok(Value { basis, whole: basis, money: Money::new(amount, unit) }))
 }
 
 /// What the lines that a rule is about are of all of an invoice's lines.
@@ -187,20 +215,20 @@ fn stands(source: &SourceId, state: &SourceState) -> bool {
 
 /// The least and the most that one reward gives. The least lifts a share no higher than what it is taken of.
 fn limited(rule: &RewardRule, value: Value, is_share: bool) -> Value {
-    let Value { basis, money } = value;
+    let Value { basis, whole, money } = value;
     let of_unit =
         |list: &[Money]| list.iter().find(|limit| limit.unit == money.unit).map(|limit| limit.amount);
     let mut amount = money.amount;
     if let Some(least) =
-        of_unit(&rule.limits.at_least).filter(|_| if is_share { basis > 0 } else { amount > 0 })
+        of_unit(&rule.limits.at_least).filter(|_| if is_share { whole > 0 } else { amount > 0 })
     {
-        let least = if is_share { least.min(basis) } else { least };
+        let least = if is_share { least.min(whole) } else { least };
         amount = amount.max(least);
     }
     if let Some(most) = of_unit(&rule.limits.at_most) {
         amount = amount.min(most);
     }
-    Value { basis, money: Money::new(amount, money.unit) }
+    Value { basis, whole, money: Money::new(amount, money.unit) }
 }
 
 /// The part of `amount` that is not tax: `amount * total_excluding_tax / total`, exact for partly credited invoices too.
@@ -213,7 +241,8 @@ fn excluding_tax(amount: i64, state: &SourceState) -> Result<i64, MoneyError> {
 }
 
 /// The unit that a rule's figure of nothing is written in.
-pub(super) fn nominal_unit(rule: &RewardRule, state: &SourceState) -> Unit {
+pub(super) fn nominal_unit(rule: &RewardRule, case: &Case<'_>) -> Unit {
+    let state = case.state;
     let own = match &rule.amount {
         Some(RuleAmount::Fixed(fixed)) => Some(fixed.currency),
         Some(RuleAmount::Milestones(list)) => list.steps.first().map(|step| step.currency),
@@ -223,7 +252,9 @@ pub(super) fn nominal_unit(rule: &RewardRule, state: &SourceState) -> Unit {
         }
         Some(RuleAmount::Percentage(_) | RuleAmount::PerCurrency(_) | RuleAmount::Tiers(_)) => None,
     };
-    own.or_else(|| state.currency.map(Unit::Currency)).unwrap_or_else(|| rule.kind.piece())
+    let unit = own.or_else(|| state.currency.map(Unit::Currency)).unwrap_or_else(|| rule.kind.piece());
+    let payout = case.then.and_then(|then| then.terms.draft.payout_currency);
+    payout.filter(|_| unit.currency().is_some()).map_or(unit, Unit::Currency)
 }
 
 pub(super) fn percent_off(rule: &RewardRule) -> Option<Percentage> {

@@ -46,7 +46,12 @@ impl Stage {
 
     /// Other rules from now on, for everybody.
     pub(crate) fn edit(&mut self, rules: &[Value]) {
-        self.0.terms.draft = terms(&json!({ "rules": rules }));
+        self.edit_terms(&json!({ "rules": rules }));
+    }
+
+    /// Other terms from now on, for everybody.
+    pub(crate) fn edit_terms(&mut self, given: &Value) {
+        self.0.terms.draft = terms(given);
     }
 
     pub(crate) fn apply(&mut self, event: &Value) -> Step {

@@ -28,7 +28,7 @@ use crate::fact::{Fact, Link};
 use crate::webhook::document::{Document, refuse, require};
 use crate::webhook::{Event, EventError, KIND_BYTES_MAX};
 
-use super::{checkout, credit, dispute, invoice, payer, refund, subscription};
+use super::{checkout, credit, dispute, invoice, minor, payer, refund, subscription};
 
 /// What an event says.
 #[derive(Default)]
@@ -56,6 +56,7 @@ pub fn parse(body: &[u8]) -> Result<Event, EventError> {
     let id = require("/id", event.reference("/id")?)?;
     let livemode = require("/livemode", event.flag("/livemode")?)?;
     let Said { facts, links } = read(&event, kind)?;
+    let facts = facts.into_iter().map(minor::in_iso_units).collect::<Result<_, _>>()?;
     Ok(Event { id, livemode: Some(livemode), kind: kind.to_owned(), facts, links })
 }
 

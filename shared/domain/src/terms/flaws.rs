@@ -1,5 +1,7 @@
 //! What is wrong with terms: every contradiction and every limit that is passed, each by the field that it is in.
 
+mod payout;
+
 use std::collections::BTreeSet;
 
 use crate::money::{AMOUNT_MAX, Money, Unit};
@@ -112,6 +114,7 @@ impl TermsDraft {
         find.require(countable, "qualifying_event", "must be an event of the referee's own");
         find.range(self.max_referrals, "max_referrals", COUNT_MAX);
         find.amounts(&self.min_earnings, "min_earnings");
+        payout::list_flaws(&self.min_earnings, self.payout_currency, "min_earnings", &mut find);
         self.variant_flaws(&mut find);
         for (index, rule) in self.rules.iter().enumerate() {
             let earlier = self.rules.get(..index).unwrap_or_default();
@@ -130,6 +133,7 @@ impl TermsDraft {
                 find.require(known, &format!("variants/{number}"), "is not among the variants of the terms");
             }
             rule_flaws(rule, &mut find);
+            payout::rule_flaws(rule, self.payout_currency, &mut find);
             let revenue =
                 matches!(&rule.amount, Some(RuleAmount::Tiers(tiers)) if tiers.by == TierBy::ReferredRevenue);
             let brought = !revenue || has_payment(&self.qualifying_event);

@@ -371,6 +371,49 @@ fn terms_read_back_as_they_are_written_and_leave_out_what_is_usual() {
 }
 
 #[test]
+fn amounts_of_terms_that_pay_out_in_one_currency_are_in_it() {
+    let usd = |amount: i64| json!({"amount": amount, "currency": "USD"});
+    let eur = |amount: i64| json!({"amount": amount, "currency": "EUR"});
+    let points = json!({"amount": 50, "currency": "points"});
+    let cap = |currency: &str| json!({"per": "day", "amount": 500, "currency": currency});
+    let tier = |amount: Value| {
+        json!({"tiers": {"by": "payment_amount", "currency": "EUR", "steps": [
+        {"from": 0, "amount": percent("5")}, {"from": 9, "amount": {"fixed": amount}}]}})
+    };
+    let steps = json!([{"at": 1, "amount": 1, "currency": "USD"}, {"at": 2, "amount": 1, "currency": "EUR"}]);
+    for (given, place) in [
+        (json!({}), None),
+        (json!({"amount": {"fixed": eur(1)}}), Some("amount/fixed/currency")),
+        (json!({"amount": {"fixed": points}, "kind": "points"}), None),
+        (json!({"amount": {"per_currency": {"EUR": 1, "GBP": 1}}}), None),
+        (json!({"amount": tier(usd(1))}), None),
+        (json!({"amount": tier(eur(1))}), Some("amount/tiers/steps/1/amount/fixed/currency")),
+        (
+            json!({"trigger": "referral_count", "amount": {"milestones": {"steps": steps}}}),
+            Some("amount/milestones/steps/1/currency"),
+        ),
+        (json!({"conditions": {"min_purchase": [eur(1)]}}), None),
+        (
+            json!({"limits": {"at_least": [usd(1)], "at_most": [usd(2), eur(2)]}}),
+            Some("limits/at_most/1/currency"),
+        ),
+        (json!({"limits": {"at_least": [points, eur(1)]}}), Some("limits/at_least/1/currency")),
+        (json!({"limits": {"caps": [cap("USD"), cap("EUR")]}}), Some("limits/caps/1/currency")),
+        (json!({"approval": {"manual_above": eur(1)}}), Some("approval/manual_above/currency")),
+        (json!({"approval": {"manual_above": usd(1)}}), None),
+    ] {
+        let found = pointers(&json!({"payout_currency": "USD", "rules": [rule(&given)]}));
+        let expected: Vec<String> = place.map(|place| format!("/rules/0/{place}")).into_iter().collect();
+        assert_eq!(found, expected, "{given}");
+        assert_eq!(pointers(&json!({"rules": [rule(&given)]})), [""; 0], "{given}");
+    }
+    assert_terms(
+        json!({"payout_currency": "USD", "min_earnings": [points, usd(1), eur(1)]}),
+        &["/min_earnings/2/currency"],
+    );
+}
+
+#[test]
 fn terms_say_what_must_be_counted_for_them() {
     let draft = |given: Value| terms(&json!({"rules": [rule(&given)]}));
     let counts = |given: Value| {

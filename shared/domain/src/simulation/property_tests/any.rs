@@ -207,7 +207,7 @@ fn milestone_rule() -> impl Strategy<Value = Value> {
     milestones().prop_map(|amount| json!({"trigger": "referral_count", "amount": amount}))
 }
 
-fn draft_of(rules: Vec<Value>, attribution: Value) -> Draft {
+fn draft_of(rules: Vec<Value>, attribution: Value, payout: Option<&str>) -> Draft {
     let rules: Vec<Value> = rules
         .into_iter()
         .enumerate()
@@ -216,7 +216,8 @@ fn draft_of(rules: Vec<Value>, attribution: Value) -> Draft {
             rule
         })
         .collect();
-    Draft(serde_json::from_value(json!({"rules": rules, "attribution": attribution})).unwrap())
+    let draft = json!({"rules": rules, "attribution": attribution, "payout_currency": payout});
+    Draft(serde_json::from_value(draft).unwrap())
 }
 
 fn attribution() -> impl Strategy<Value = Value> {
@@ -227,16 +228,16 @@ fn attribution() -> impl Strategy<Value = Value> {
 
 /// Terms that count nothing.
 pub(super) fn plain_terms() -> impl Strategy<Value = Draft> {
-    (prop::collection::vec(plain_rule(), 1..5), attribution())
-        .prop_map(|(rules, attribution)| draft_of(rules, attribution))
+    (prop::collection::vec(plain_rule(), 1..5), attribution(), weighted(0.4, Just("USD")))
+        .prop_map(|(rules, attribution, payout)| draft_of(rules, attribution, payout))
         .prop_filter("contradicts itself", |Draft(draft)| draft.flaws().is_empty())
 }
 
 /// Any terms.
 pub(super) fn any_terms() -> impl Strategy<Value = Draft> {
     let rule = prop_oneof![3 => counting_rule(), 1 => plain_rule(), 2 => milestone_rule()];
-    (prop::collection::vec(rule, 1..5), attribution())
-        .prop_map(|(rules, attribution)| draft_of(rules, attribution))
+    (prop::collection::vec(rule, 1..5), attribution(), weighted(0.4, Just("USD")))
+        .prop_map(|(rules, attribution, payout)| draft_of(rules, attribution, payout))
         .prop_filter("contradicts itself", |Draft(draft)| draft.flaws().is_empty())
 }
 
