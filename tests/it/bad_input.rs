@@ -1,5 +1,7 @@
 //! Bad input: every route refuses it with a stable code, names what is wrong, and writes nothing.
 
+#[path = "bad_input/adapters.rs"]
+mod adapters;
 #[path = "bad_input/bodies.rs"]
 mod bodies;
 #[path = "bad_input/by_hand.rs"]
@@ -160,6 +162,7 @@ async fn what_cannot_be_is_refused_with_its_reason() {
 async fn webhooks_that_are_forged_stale_unusable_or_of_no_concern_change_nothing() {
     let setup = Setup::new().await;
     case::run(&setup.world, &webhooks::cases(&setup)).await;
+    case::run(&setup.world, &adapters::cases(&setup)).await;
 }
 
 #[tokio::test]
@@ -226,6 +229,7 @@ async fn every_route_has_a_case() {
         places::queries(&setup),
         refusals::cases(&setup),
         webhooks::cases(&setup),
+        adapters::cases(&setup),
     ];
     let mut covered: BTreeSet<&str> = all.iter().flatten().map(|case| case.route).collect();
     covered.extend(WITHOUT_INPUT);

@@ -1,5 +1,6 @@
 //! The black-box suite: the whole product on the local stage, through its API alone.
 
+mod adapters;
 mod bad_input;
 mod budget;
 mod crash;
@@ -13,3 +14,4 @@ mod story;
 mod surface;
 mod template;
 mod tenants;
+mod tracking;

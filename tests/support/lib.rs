@@ -4,5 +4,5 @@ pub mod openapi;
 mod tenant;
 mod world;
 
-pub use tenant::{Answer, Participant, STRIPE_SECRET, Tenant, percent_rule};
+pub use tenant::{Answer, CHARGEBEE_SECRET, PADDLE_SECRET, Participant, STRIPE_SECRET, Tenant, percent_rule};
 pub use world::World;

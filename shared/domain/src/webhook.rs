@@ -6,6 +6,8 @@ pub(crate) mod document;
 pub(crate) mod labels;
 pub mod processor;
 pub mod timed;
+#[cfg(test)]
+pub(crate) mod trials;
 
 use crate::fact::{Fact, Link};
 use crate::id::{EventName, ProcessorRef, SourceId};
