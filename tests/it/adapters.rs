@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
-use tests::{CHARGEBEE_SECRET, PADDLE_SECRET, Tenant, World, percent_rule};
+use tests::{CHARGEBEE_SECRET, PADDLE_SECRET, Tenant, World, percent_rule, permutations};
 
 /// What happens to an invoice of 200.00: a refund of 50.00, a credit of 20.00, and a dispute of 100.00 that is won.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,22 +131,6 @@ impl Story<'_> {
             Step::Won => ("credit_note_updated", note("dp", 10_000, "voided")),
         }
     }
-}
-
-fn permutations(steps: &[Step]) -> Vec<Vec<Step>> {
-    if steps.is_empty() {
-        return vec![Vec::new()];
-    }
-    let mut all = Vec::new();
-    for (index, first) in steps.iter().enumerate() {
-        let mut rest = steps.to_vec();
-        rest.remove(index);
-        for mut order in permutations(&rest) {
-            order.insert(0, *first);
-            all.push(order);
-        }
-    }
-    all
 }
 
 async fn every_order_ends_alike(teller: Teller) {

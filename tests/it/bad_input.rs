@@ -209,10 +209,10 @@ async fn a_signature_may_be_five_minutes_ahead_and_no_second_more() {
 #[tokio::test]
 async fn the_bodies_that_the_bad_ones_were_made_from_are_taken() {
     let setup = Setup::new().await;
-    for (route, path, body) in bodies::good(&setup) {
+    for (number, (route, path, body)) in bodies::good(&setup).into_iter().enumerate() {
         let caller = setup.world.tenant_with(setup.key_for(route));
-        let method = route.split_once(' ').unwrap().0;
-        let answer = caller.send(method, &path, body.to_string(), &[bodies::KEY]).await;
+        let (method, key) = (route.split_once(' ').unwrap().0, format!("good-{number}"));
+        let answer = caller.send(method, &path, body.to_string(), &[(bodies::KEY.0, &key)]).await;
         assert!(matches!(answer.status, 200..=202), "{route}: {answer:?}");
     }
     setup.world.assert_at_rest().await;

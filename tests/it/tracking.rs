@@ -2,7 +2,7 @@
 
 use local::{Effect, Fault};
 use serde_json::{Value, json};
-use tests::{Tenant, World};
+use tests::{Tenant, World, percent_rule, permutations};
 
 fn paid(invoice: &str, external_id: &str, amount: i64) -> Value {
     json!({"type": "invoice_paid", "invoice_id": invoice, "external_id": external_id, "amount_paid": amount,
@@ -95,6 +95,40 @@ async fn a_batch_does_what_its_items_would_do_one_by_one_and_a_bad_one_stops_no_
         assert_eq!(told, (&json!(true), &json!([])), "{result}");
     }
     assert_eq!(tenant.ledger(&anna).await, before);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test]
+async fn a_void_ends_every_order_of_reports_at_nothing() {
+    let world = World::start().await;
+    let tenant = world.tenant().await;
+    let program = tenant.program(percent_rule("10")).await;
+    let anna = tenant.enrol(&program, "anna", "Anna").await;
+    tenant.sign_up("ben", &anna.code).await.created();
+    for (number, order) in permutations(&[0, 1, 2, 3, 4]).into_iter().enumerate() {
+        let invoice = format!("in_{number}");
+        let dispute = |status: &str| {
+            json!({"type": "dispute", "dispute_id": "dp_1", "invoice_id": invoice, "amount": 3_000, "currency": "USD",
+                "status": status})
+        };
+        let reports = [
+            paid(&invoice, "ben", 20_000),
+            refund("re_1", &invoice, 5_000),
+            dispute("won"),
+            dispute("lost"),
+            json!({"type": "void", "invoice_id": invoice}),
+        ];
+        let items: Vec<Value> = order.iter().map(|report| reports[*report].clone()).collect();
+        assert!(statuses(&batch(&tenant, &items).await).iter().all(|status| *status == 200), "{order:?}");
+        if number % 7 == 0 {
+            world.drain().await;
+        }
+        let decision = tenant.get(&format!("/v1/decisions/invoice/own/{invoice}")).await.ok();
+        assert_eq!(decision["reason"], "voided", "{order:?}");
+    }
+    world.drain().await;
+    let (available, pending, earned, reversed) = tenant.figures(&anna).await;
+    assert_eq!((available, pending, earned - reversed), (0, 0, 0));
     world.assert_at_rest().await;
 }
 

@@ -21,9 +21,11 @@ pub(crate) fn fact(parse: Parse, body: &str) -> Fact {
 pub(crate) fn with(body: &str, pointer: &str, value: Value) -> String {
     let mut event: Value = serde_json::from_str(body).unwrap();
     let (parent, field) = pointer.rsplit_once('/').unwrap();
-    match event.pointer_mut(parent).unwrap() {
-        Value::Array(list) => *list.get_mut(field.parse::<usize>().unwrap()).unwrap() = value,
-        object => drop(object.as_object_mut().unwrap().insert(field.to_owned(), value)),
+    let parent = event.pointer_mut(parent).unwrap();
+    if let Some(list) = parent.as_array_mut() {
+        list[field.parse::<usize>().unwrap()] = value;
+    } else {
+        parent.as_object_mut().unwrap().insert(field.to_owned(), value);
     }
     event.to_string()
 }
@@ -94,11 +96,11 @@ pub(crate) fn spoilt(body: &str, choice: usize, value: &Value) -> String {
             return true;
         }
         *left -= 1;
-        match place {
-            Value::Array(list) => list.iter_mut().any(|inner| replace(inner, left, value)),
-            Value::Object(map) => map.values_mut().any(|inner| replace(inner, left, value)),
-            _ => false,
+        if let Some(list) = place.as_array_mut() {
+            return list.iter_mut().any(|inner| replace(inner, left, value));
         }
+        let mut members = place.as_object_mut().into_iter().flat_map(|map| map.values_mut());
+        members.any(|inner| replace(inner, left, value))
     }
     let mut event: Value = serde_json::from_str(body).unwrap();
     replace(&mut event, &mut { choice }, value);

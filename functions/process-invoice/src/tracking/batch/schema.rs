@@ -20,42 +20,54 @@ type Schemas = Vec<(String, RefOr<Schema>)>;
 /// An item of a batch: `invoice_paid`, `refund`, `dispute`, `credit`, `void`, `event` or `payout`.
 pub(crate) struct BatchItem;
 
-/// Every `type`, with its item's name and schema, and what adds the schemas that it refers to.
-fn items() -> [(&'static str, &'static str, RefOr<Schema>, fn(&mut Schemas)); 7] {
-    [
-        ("invoice_paid", "InvoicePaidItem", InvoicePaidRequest::schema(), InvoicePaidRequest::schemas),
-        ("refund", "RefundItem", RefundRequest::schema(), RefundRequest::schemas),
-        ("dispute", "DisputeItem", DisputeRequest::schema(), DisputeRequest::schemas),
-        ("credit", "CreditItem", CreditRequest::schema(), CreditRequest::schemas),
-        ("void", "VoidItem", VoidRequest::schema(), VoidRequest::schemas),
-        ("event", "EventItem", EventRequest::schema(), EventRequest::schemas),
-        ("payout", "PayoutItem", PayoutRequest::schema(), PayoutRequest::schemas),
-    ]
+/// How one kind of item is shown.
+struct Item {
+    kind: &'static str,
+    name: &'static str,
+    body: RefOr<Schema>,
+    /// Adds the schemas that the body refers to.
+    add_more: fn(&mut Schemas),
 }
 
-/// A body with its `type`.
-fn typed(kind: &str, body: RefOr<Schema>) -> RefOr<Schema> {
-    match body {
-        RefOr::T(Schema::Object(mut object)) => {
+impl Item {
+    fn of<R: ToSchema>(kind: &'static str, name: &'static str) -> Self {
+        Self { kind, name, body: R::schema(), add_more: R::schemas }
+    }
+
+    /// The body with its `type`.
+    fn typed(self) -> (String, RefOr<Schema>) {
+        let mut body = self.body;
+        if let RefOr::T(Schema::Object(object)) = &mut body {
             let property = ObjectBuilder::new().schema_type(utoipa::openapi::schema::Type::String);
-            let property = property.enum_values(Some([kind])).description(Some("What the item is."));
+            let property = property.enum_values(Some([self.kind])).description(Some("What the item is."));
             object.properties.insert("type".to_owned(), property.into());
             object.required.insert(0, "type".to_owned());
-            RefOr::T(Schema::Object(object))
         }
-        other => other,
+        (self.name.to_owned(), body)
     }
+}
+
+fn items() -> [Item; 7] {
+    [
+        Item::of::<InvoicePaidRequest>("invoice_paid", "InvoicePaidItem"),
+        Item::of::<RefundRequest>("refund", "RefundItem"),
+        Item::of::<DisputeRequest>("dispute", "DisputeItem"),
+        Item::of::<CreditRequest>("credit", "CreditItem"),
+        Item::of::<VoidRequest>("void", "VoidItem"),
+        Item::of::<EventRequest>("event", "EventItem"),
+        Item::of::<PayoutRequest>("payout", "PayoutItem"),
+    ]
 }
 
 impl PartialSchema for BatchItem {
     fn schema() -> RefOr<Schema> {
         let place = |name: &str| format!("#/components/schemas/{name}");
-        let mapping = items().map(|(kind, name, ..)| (kind.to_owned(), place(name)));
+        let mapping = items().map(|item| (item.kind.to_owned(), place(item.name)));
         let mut one_of = OneOfBuilder::new()
             .description(Some("The body of a single call, with its type."))
             .discriminator(Some(Discriminator::with_mapping("type", mapping)));
-        for (_, name, ..) in items() {
-            one_of = one_of.item(Ref::from_schema_name(name));
+        for item in items() {
+            one_of = one_of.item(Ref::from_schema_name(item.name));
         }
         one_of.into()
     }
@@ -67,9 +79,9 @@ impl ToSchema for BatchItem {
     }
 
     fn schemas(schemas: &mut Schemas) {
-        for (kind, name, body, more) in items() {
-            schemas.push((name.to_owned(), typed(kind, body)));
-            more(schemas);
+        for item in items() {
+            (item.add_more)(schemas);
+            schemas.push(item.typed());
         }
     }
 }
