@@ -234,7 +234,7 @@ fn credit() -> BodyRoute {
 fn void() -> BodyRoute {
     BodyRoute {
         route: "POST /v1/track/void",
-        good: json!({"invoice_id": "in_1", "processor": "stripe"}),
+        good: json!({"invoice_id": "in_7", "processor": "stripe"}),
         required: &["/invoice_id"],
         objects: &[""],
         wrong: vec![("/invoice_id", or_null(not_external_id())), ("/processor", not_slug())],
