@@ -258,3 +258,7 @@ fn lines(
     }
     lines
 }
+
+#[cfg(test)]
+#[path = "invoice_tests.rs"]
+mod tests;
