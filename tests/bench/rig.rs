@@ -55,7 +55,7 @@ impl Rig {
 
     /// A new organization.
     pub(crate) async fn organization(&self) -> Organization {
-        let (root, body) = (self.world.stage.root_key(), json!({"name": "Measured"}));
+        let (root, body) = (self.world.stage.root_key(), json!({"name": "Measured", "livemode": false}));
         let made = self.world.call("POST", "/v1/organizations", Some(root), Some(&body)).await.created();
         let tenant = self.world.tenant_with(text(&made["api_key"]["secret"]));
         Organization { id: text(&made["id"]), tenant }

@@ -1,5 +1,6 @@
-"""What a caller of the API needs: JSON over HTTP with a bearer key, and Stripe's signature."""
+"""What a caller of the API needs: JSON over HTTP with a bearer key, and how the processors prove who they are."""
 
+import base64
 import hashlib
 import hmac
 import json
@@ -58,6 +59,17 @@ class Api:
         mac = hmac.new(secret.encode(), f"{at}.".encode() + raw, hashlib.sha256)
         headers = {"stripe-signature": f"t={at},v1={mac.hexdigest()}", "authorization": None}
         return self.send("POST", path, raw, headers)
+
+    def paddle(self, path, event, secret):
+        """Delivers an event as Paddle does: signed over the raw body."""
+        raw, at = json.dumps(event).encode(), int(time.time())
+        mac = hmac.new(secret.encode(), f"{at}:".encode() + raw, hashlib.sha256)
+        return self.send("POST", path, raw, {"paddle-signature": f"ts={at};h1={mac.hexdigest()}"})
+
+    def basic(self, path, event, credentials):
+        """Delivers an event as Chargebee does: with user and password."""
+        encoded = base64.b64encode(credentials.encode()).decode()
+        return self.send("POST", path, json.dumps(event).encode(), {"authorization": f"Basic {encoded}"})
 
     def send(self, method, path, raw=None, headers=None):
         """Sends one request and reads the whole answer, whatever its status."""

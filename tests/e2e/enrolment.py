@@ -11,10 +11,10 @@ def the_root_key_opens_organizations(story):
     root_key = story.stage.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
     story.anonymous.post("/v1/organizations", {"name": "Example Ltd"}).expect(401)
     root = story.api_with(root_key)
-    made = root.post("/v1/organizations", {"name": "Example Ltd"}).expect(201)
+    made = root.post("/v1/organizations", {"name": "Example Ltd", "livemode": False}).expect(201)
     story.first_key = made["api_key"]
     story.api = story.api_with(made["api_key"]["secret"])
-    other = root.post("/v1/organizations", {"name": "Other Example Ltd"}).expect(201)
+    other = root.post("/v1/organizations", {"name": "Other Example Ltd", "livemode": False}).expect(201)
     story.other = story.api_with(other["api_key"]["secret"])
 
 
@@ -59,7 +59,9 @@ def a_webhook_endpoint_takes_its_secret_later_and_another_is_removed(story):
     wanted = {"processor": "stripe", "livemode": False}
     made = story.api.post("/v1/webhook-endpoints", wanted).expect(201)
     story.endpoint = story.api.patch(f"/v1/webhook-endpoints/{made['id']}", {"secrets": [WEBHOOK_SECRET]}).expect(200)
-    spare = story.api.post("/v1/webhook-endpoints", wanted | {"livemode": True}).expect(201)
+    mixed = story.api.post("/v1/webhook-endpoints", wanted | {"livemode": True}).expect(422)
+    assert mixed["code"] == "mode_mismatch", mixed
+    spare = story.api.post("/v1/webhook-endpoints", {"processor": "stripe"}).expect(201)
     story.api.delete(f"/v1/webhook-endpoints/{spare['id']}").expect(204)
     listed = story.api.get("/v1/webhook-endpoints").expect(200)["data"]
     assert [endpoint["id"] for endpoint in listed] == [made["id"]], listed

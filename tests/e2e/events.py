@@ -1,9 +1,11 @@
 """The sample events, as if they happened now."""
 
+import datetime
 import json
 from pathlib import Path
 
-SAMPLES = Path(__file__).resolve().parents[2] / "infra/events/stripe"
+EVENTS = Path(__file__).resolve().parents[2] / "infra/events"
+SAMPLES = EVENTS / "stripe"
 
 # Names of the fields that hold a moment: seconds since 1970.
 MOMENTS = {"created", "paid_at", "finalized_at", "effective_at", "webhooks_delivered_at"}
@@ -16,6 +18,21 @@ def sample(name, created):
     """The sample `<version>/<type>`, every moment in it moved by the distance that lets it be created at `created`."""
     event = json.loads((SAMPLES / f"{name}.json").read_text())
     return _moved(event, created - event["created"])
+
+
+def other_sample(processor, name, at):
+    """The sample of another processor, with the money taken at `at`."""
+    event = json.loads((EVENTS / processor / f"{name}.json").read_text())
+    if processor == "paddle":
+        moment = datetime.datetime.fromtimestamp(at, datetime.UTC).isoformat()
+        event["occurred_at"] = moment
+        for attempt in event["data"].get("payments", []):
+            attempt["captured_at"] = moment
+    else:
+        event["occurred_at"] = at
+        if "paid_at" in event["content"].get("invoice", {}):
+            event["content"]["invoice"]["paid_at"] = at
+    return event
 
 
 def _moved(value, seconds):

@@ -1,5 +1,7 @@
 //! Bad input: every route refuses it with a stable code, names what is wrong, and writes nothing.
 
+#[path = "bad_input/adapters.rs"]
+mod adapters;
 #[path = "bad_input/bodies.rs"]
 mod bodies;
 #[path = "bad_input/by_hand.rs"]
@@ -168,6 +170,7 @@ async fn what_cannot_be_is_refused_with_its_reason() {
 async fn webhooks_that_are_forged_stale_unusable_or_of_no_concern_change_nothing() {
     let setup = Setup::new().await;
     case::run(&setup.world, &webhooks::cases(&setup)).await;
+    case::run(&setup.world, &adapters::cases(&setup)).await;
 }
 
 #[tokio::test]
@@ -214,10 +217,10 @@ async fn a_signature_may_be_five_minutes_ahead_and_no_second_more() {
 #[tokio::test]
 async fn the_bodies_that_the_bad_ones_were_made_from_are_taken() {
     let setup = Setup::new().await;
-    for (route, path, body) in bodies::good(&setup) {
+    for (number, (route, path, body)) in bodies::good(&setup).into_iter().enumerate() {
         let caller = setup.world.tenant_with(setup.key_for(route));
-        let method = route.split_once(' ').unwrap().0;
-        let answer = caller.send(method, &path, body.to_string(), &[bodies::KEY]).await;
+        let (method, key) = (route.split_once(' ').unwrap().0, format!("good-{number}"));
+        let answer = caller.send(method, &path, body.to_string(), &[(bodies::KEY.0, &key)]).await;
         assert!(matches!(answer.status, 200..=202), "{route}: {answer:?}");
     }
     setup.world.assert_at_rest().await;
@@ -235,6 +238,7 @@ async fn every_route_has_a_case() {
         refusals::cases(&setup),
         webhooks::cases(&setup),
         exchange_rates::days(&setup),
+        adapters::cases(&setup),
     ];
     let mut covered: BTreeSet<&str> = all.iter().flatten().map(|case| case.route).collect();
     covered.extend(WITHOUT_INPUT);

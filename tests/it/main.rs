@@ -1,5 +1,6 @@
 //! The black-box suite: the whole product on the local stage, through its API alone.
 
+mod adapters;
 mod bad_input;
 mod budget;
 mod crash;
@@ -17,3 +18,4 @@ mod stripe;
 mod surface;
 mod template;
 mod tenants;
+mod tracking;

@@ -376,16 +376,23 @@ async fn nothing_of_another_organization_can_be_changed() {
     let payout =
         json!({"payout_id": "p-1", "external_id": "ned", "payout": 1, "revision": 9, "currency": "USD"});
     let refund = json!({"refund_id": "re_9", "processor": "stripe", "invoice_id": "in_20", "amount": 10_000, "currency": "USD"});
+    let dispute = json!({"dispute_id": "dp_9", "processor": "stripe", "invoice_id": "in_20", "amount": 9, "currency": "USD",
+        "status": "lost"});
+    let credit = json!({"credit_id": "cn_9", "processor": "stripe", "invoice_id": "in_20", "amount": 9, "currency": "USD"});
     let calls = [
         ("POST", "/v1/api-keys".to_owned(), json!({"name": "third"})),
         ("POST", "/v1/programs".to_owned(), json!({"name": "Third", "terms": percent_rule("1")})),
-        ("POST", "/v1/webhook-endpoints".to_owned(), json!({"processor": "stripe", "livemode": true})),
+        ("POST", "/v1/webhook-endpoints".to_owned(), json!({"processor": "stripe"})),
         ("POST", "/v1/track/touch".to_owned(), touch),
         ("POST", "/v1/track/signup".to_owned(), json!({"external_id": "rosa", "visitor_id": "v-1"})),
         ("POST", "/v1/track/signup".to_owned(), json!({"external_id": "sven", "code": "SUMMER25"})),
         ("POST", "/v1/track/event".to_owned(), event),
         ("POST", "/v1/track/payout".to_owned(), payout),
+        ("POST", "/v1/track/batch".to_owned(), json!({"items": [typed("refund", &refund)]})),
         ("POST", "/v1/track/refund".to_owned(), refund),
+        ("POST", "/v1/track/dispute".to_owned(), dispute),
+        ("POST", "/v1/track/credit".to_owned(), credit),
+        ("POST", "/v1/track/void".to_owned(), json!({"invoice_id": "in_20", "processor": "stripe"})),
         ("POST", "/v1/track/invoice-paid".to_owned(), invoice("quin", "in_21", 1_000)),
         ("POST", "/v1/track/invoice-paid".to_owned(), invoice("ben", "in_1", 90_000)),
         ("POST", "/v1/events/invoice:stripe:in_20/replay".to_owned(), json!({"dry_run": false})),
@@ -417,7 +424,16 @@ async fn nothing_of_another_organization_can_be_changed() {
     assert_eq!(rows_of(&world, &two.organization).await, before);
     // An organization is made by the root key alone, and a webhook's endpoint says whose it is.
     asked.extend(["POST /v1/organizations".to_owned(), format!("POST {}", one.endpoint)]);
+    let others = ["paddle", "chargebee"].map(|name| format!("POST {}", one.endpoint.replace("stripe", name)));
+    asked.extend(others);
     all_routes_were_asked(&world, "POST PUT PATCH DELETE", &asked).await;
+}
+
+/// A call's body as an item of a batch.
+fn typed(kind: &str, body: &Value) -> Value {
+    let mut item = body.clone();
+    item["type"] = json!(kind);
+    item
 }
 
 fn invoice(external_id: &str, invoice: &str, amount: i64) -> Value {

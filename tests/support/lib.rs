@@ -4,5 +4,22 @@ pub mod openapi;
 mod tenant;
 mod world;
 
-pub use tenant::{Answer, Participant, STRIPE_SECRET, Tenant, percent_rule};
+pub use tenant::{Answer, CHARGEBEE_SECRET, PADDLE_SECRET, Participant, STRIPE_SECRET, Tenant, percent_rule};
 pub use world::World;
+
+/// Every order of these.
+pub fn permutations<T: Clone>(all: &[T]) -> Vec<Vec<T>> {
+    if all.is_empty() {
+        return vec![Vec::new()];
+    }
+    let mut orders = Vec::new();
+    for (index, first) in all.iter().enumerate() {
+        let mut rest = all.to_vec();
+        rest.remove(index);
+        for mut order in permutations(&rest) {
+            order.insert(0, first.clone());
+            orders.push(order);
+        }
+    }
+    orders
+}

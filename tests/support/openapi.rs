@@ -13,7 +13,9 @@ pub fn document() -> OpenApi {
     let mut components = Components::new();
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("An API key (rk_live_...); the root key for POST /v1/organizations alone."))
+        .description(Some(
+            "An API key (rk_live_... or rk_test_...); the root key for POST /v1/organizations alone.",
+        ))
         .build();
     components.add_security_scheme("key", SecurityScheme::Http(bearer));
     let none: [&str; 0] = [];

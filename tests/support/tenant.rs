@@ -7,6 +7,12 @@ use serde_json::{Value, json};
 /// The signing secret of the Stripe endpoints made here.
 pub const STRIPE_SECRET: &str = "whsec_of_the_black_box_suite";
 
+/// The signing secret of the Paddle endpoints made here.
+pub const PADDLE_SECRET: &str = "pdl_ntfset_of_the_black_box_suite";
+
+/// The credentials of the Chargebee endpoints made here.
+pub const CHARGEBEE_SECRET: &str = "chargebee:of_the_black_box_suite";
+
 /// What came back.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -154,9 +160,14 @@ impl Tenant {
         self.post("/v1/track/refund", body).await
     }
 
-    /// A Stripe endpoint for test events; its path.
+    /// A Stripe endpoint; its path.
     pub async fn stripe_endpoint(&self) -> String {
-        let body = json!({"processor": "stripe", "livemode": false, "secrets": [STRIPE_SECRET]});
+        self.endpoint("stripe", STRIPE_SECRET).await
+    }
+
+    /// An endpoint of a processor; its path.
+    pub async fn endpoint(&self, processor: &str, secret: &str) -> String {
+        let body = json!({"processor": processor, "secrets": [secret]});
         self.post("/v1/webhook-endpoints", body).await.created()["path"].as_str().unwrap().to_owned()
     }
 
@@ -166,6 +177,21 @@ impl Tenant {
         let signature = domain::stripe::signature::sign(body.as_bytes(), STRIPE_SECRET, now);
         let anonymous = Self { key: String::new(), ..self.clone() };
         anonymous.send("POST", path, body, &[("stripe-signature", &signature)]).await
+    }
+
+    /// Delivers an event as Paddle does, signed at `now`.
+    pub async fn paddle(&self, path: &str, event: &Value, now: DateTime<Utc>) -> Answer {
+        let body = event.to_string();
+        let signature = domain::paddle::SCHEME.sign(body.as_bytes(), PADDLE_SECRET, now);
+        let anonymous = Self { key: String::new(), ..self.clone() };
+        anonymous.send("POST", path, body, &[("paddle-signature", &signature)]).await
+    }
+
+    /// Delivers an event as Chargebee does, with its credentials.
+    pub async fn chargebee(&self, path: &str, event: &Value) -> Answer {
+        let credentials = domain::chargebee::credentials(CHARGEBEE_SECRET);
+        let anonymous = Self { key: String::new(), ..self.clone() };
+        anonymous.send("POST", path, event.to_string(), &[("authorization", &credentials)]).await
     }
 
     /// A participant's figures in USD: available less the shortfall, pending, earned, reversed.

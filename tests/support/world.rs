@@ -40,10 +40,15 @@ impl World {
         Self { stage, http: reqwest::Client::new(), dynamodb, table, tenants: AtomicU32::new(0) }
     }
 
-    /// A new organization.
+    /// A new organization in test mode: the processors' events that are told here are test events.
     pub async fn tenant(&self) -> Tenant {
+        self.tenant_in(false).await
+    }
+
+    /// A new organization in live or test mode.
+    pub async fn tenant_in(&self, livemode: bool) -> Tenant {
         let number = self.tenants.fetch_add(1, Ordering::SeqCst);
-        let body = json!({"name": format!("Organization {number}")});
+        let body = json!({"name": format!("Organization {number}"), "livemode": livemode});
         let answer = self.call("POST", "/v1/organizations", Some(self.stage.root_key()), Some(&body)).await;
         let key = answer.created()["api_key"]["secret"].as_str().unwrap().to_owned();
         self.tenant_with(key)

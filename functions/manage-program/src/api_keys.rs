@@ -46,7 +46,7 @@ pub(crate) struct NewApiKeyView {
     id: ApiKeyId,
     /// Its name.
     name: String,
-    /// The bearer token; shown once.
+    /// The bearer token; shown once. Begins with `rk_test_` in test mode.
     #[schema(example = "rk_live_...")]
     secret: String,
     /// When it was created.
@@ -93,10 +93,11 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let name = checked_name(&request.value.name, NAME_CHARS_MAX)?;
     let seed = deps.seed("api-key", caller.organization.as_str(), &key).await?;
-    let secret = api_key_secret(&seed);
+    let secret = api_key_secret(&seed, caller.livemode);
     let row = ApiKeyRow {
         key: ApiKeyId::derive(&[&hash_of(&secret)]),
         organization: caller.organization.clone(),
+        livemode: caller.livemode,
         name,
         hash: hash_of(&secret),
         last4: last4(&secret),

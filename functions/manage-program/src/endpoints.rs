@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use domain::id::{EndpointId, Processor};
+use domain::webhook::processor::WebhookProcessor;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -14,16 +15,6 @@ use crate::{Deps, replay_header};
 
 /// Most signing secrets of one endpoint: the old and the new one while they are exchanged, and one to spare.
 const SECRETS_MAX: usize = 3;
-/// Bounds of a signing secret, in characters.
-const SECRET_CHARS: std::ops::RangeInclusive<usize> = 16..=200;
-
-/// The processors that can send webhooks.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum WebhookProcessor {
-    /// Stripe.
-    Stripe,
-}
 
 /// An endpoint to be created.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -31,10 +22,12 @@ pub(crate) enum WebhookProcessor {
 pub(crate) struct EndpointRequest {
     /// Who sends.
     processor: WebhookProcessor,
-    /// Live events (`true`) or test events; the other kind is ignored here.
-    livemode: bool,
-    /// Signing secrets (`whsec_...`): 1 to 3, each of 16 to 200 characters. May follow later, by PATCH, since Stripe
-    /// shows the secret only once the address is known; until then every event is refused.
+    /// Live events (`true`) or test events; the organization's own mode unless told, and refused where it differs. An event
+    /// that says to be of the other kind is ignored; Paddle's and Chargebee's do not say.
+    livemode: Option<bool>,
+    /// What the processor proves itself by: 1 to 3, each of 16 to 200 characters. Stripe's signing secrets (`whsec_...`),
+    /// Paddle's (`pdl_ntfset_...`), or `user:password` as set at Chargebee. May follow later, by PATCH, since some
+    /// processors show a secret only once the address is known; until then every event is refused.
     #[serde(default)]
     #[schema(max_items = 3)]
     secrets: Vec<String>,
@@ -44,7 +37,7 @@ pub(crate) struct EndpointRequest {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EndpointChange {
-    /// All signing secrets from now on, 1 to 3: give the old and the new one while you exchange them.
+    /// All secrets from now on, 1 to 3: give the old and the new one while you exchange them.
     #[schema(min_items = 1, max_items = 3)]
     secrets: Vec<String>,
 }
@@ -93,25 +86,23 @@ impl From<EndpointRow> for EndpointView {
     params(("Idempotency-Key" = Option<String>, Header, description = "Repeats of the call answer what the first one made")),
     responses((status = 201, body = EndpointView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
-               description = "Among others 409 too_many_endpoints (20)")))]
+               description = "Among others 409 too_many_endpoints (20), 422 mode_mismatch")))]
 pub(crate) async fn create(
     State(deps): State<Deps>,
     caller: Caller,
     key: IdempotencyKey,
     request: Json<EndpointRequest>,
 ) -> Result<Response, Problem> {
-    check_secrets(&request.value.secrets)?;
+    check_secrets(request.value.processor, &request.value.secrets)?;
+    check_mode(&caller, request.value.livemode)?;
     let seed = deps.seed("endpoint", caller.organization.as_str(), &key).await?;
     let endpoint = EndpointId::derive(&[&hash_of(&format!("{seed:?}"))]);
-    let processor = match request.value.processor {
-        WebhookProcessor::Stripe => domain::stripe::processor(),
-    };
     let row = EndpointRow {
         sealed_secrets: seal(&deps, &endpoint, &request.value.secrets).await?,
         endpoint,
         organization: caller.organization.clone(),
-        processor,
-        livemode: request.value.livemode,
+        processor: request.value.processor.processor(),
+        livemode: caller.livemode,
         created_at: deps.edge.now(),
         request_hash: request.hash,
     };
@@ -162,7 +153,12 @@ pub(crate) async fn change(
     if request.value.secrets.is_empty() {
         return Err(Problem::field("/secrets", format!("must have 1 to {SECRETS_MAX} secrets")));
     }
-    check_secrets(&request.value.secrets)?;
+    let known = deps.edge.store.find_endpoint(&id).await?;
+    let known = known.filter(|known| known.organization == caller.organization);
+    let known = known.ok_or_else(|| Problem::not_found("endpoint"))?;
+    if let Some(processor) = WebhookProcessor::of(&known.processor) {
+        check_secrets(processor, &request.value.secrets)?;
+    }
     let sealed = seal(&deps, &id, &request.value.secrets).await?;
     let row = deps.edge.store.commit_endpoint_secrets(&caller.organization, &id, &sealed).await?;
     row.map(|row| axum::Json(row.into())).ok_or_else(|| Problem::not_found("endpoint"))
@@ -192,17 +188,26 @@ async fn seal(deps: &Deps, endpoint: &EndpointId, secrets: &[String]) -> Result<
     Ok(sealed)
 }
 
-fn check_secrets(secrets: &[String]) -> Result<(), Problem> {
+/// Test and live money never meet: an endpoint is of its organization's mode.
+fn check_mode(caller: &Caller, wanted: Option<bool>) -> Result<(), Problem> {
+    if wanted.is_none_or(|wanted| wanted == caller.livemode) {
+        return Ok(());
+    }
+    let detail =
+        if caller.livemode { "the organization is in live mode" } else { "the organization is in test mode" };
+    let error = FieldError { pointer: "/livemode".to_owned(), detail: detail.to_owned() };
+    let title = "An organization holds live or test money, never both.";
+    Err(Problem::new(422, "mode_mismatch", title).with_errors(vec![error]))
+}
+
+fn check_secrets(processor: WebhookProcessor, secrets: &[String]) -> Result<(), Problem> {
     if secrets.len() > SECRETS_MAX {
         return Err(Problem::field("/secrets", format!("must have at most {SECRETS_MAX} secrets")));
     }
-    let fits = |secret: &String| {
-        SECRET_CHARS.contains(&secret.len()) && secret.bytes().all(|b| b.is_ascii_graphic())
+    let wrong = |(index, secret): (usize, &String)| {
+        let detail = processor.check_secret(secret).err()?.to_owned();
+        Some(FieldError { pointer: format!("/secrets/{index}"), detail })
     };
-    let wrong = |(index, _): (usize, &String)| FieldError {
-        pointer: format!("/secrets/{index}"),
-        detail: "must have 16 to 200 printable ASCII characters".to_owned(),
-    };
-    let errors: Vec<_> = secrets.iter().enumerate().filter(|(_, secret)| !fits(secret)).map(wrong).collect();
+    let errors: Vec<_> = secrets.iter().enumerate().filter_map(wrong).collect();
     if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
 }

@@ -24,6 +24,14 @@ pub(crate) struct OrganizationRequest {
     /// Its name, for people: 1 to 100 characters.
     #[schema(example = "Example Ltd", min_length = 1, max_length = 100)]
     name: String,
+    /// Live money (`true` unless told) or test money: an organization holds one of the two, for good. Its keys begin with
+    /// `rk_live_` or `rk_test_`, and its webhook endpoints take events of its own mode only.
+    #[serde(default = "live")]
+    livemode: bool,
+}
+
+const fn live() -> bool {
+    true
 }
 
 /// An organization with its first key.
@@ -33,6 +41,8 @@ pub(crate) struct OrganizationView {
     id: OrganizationId,
     /// Its name.
     name: String,
+    /// Live or test money.
+    livemode: bool,
     /// When it was created.
     created_at: DateTime<Utc>,
     /// Its first API key. The secret is shown here and never again (but to a repetition with the same Idempotency-Key).
@@ -77,13 +87,15 @@ pub(crate) async fn create(
     let organization = OrganizationRow {
         organization: id.clone(),
         name,
+        livemode: request.value.livemode,
         created_at: now,
         request_hash: request.hash.clone(),
     };
-    let secret = api_key_secret(&seed);
+    let secret = api_key_secret(&seed, request.value.livemode);
     let api_key = ApiKeyRow {
         key: ApiKeyId::derive(&[&text]),
         organization: id,
+        livemode: request.value.livemode,
         name: "first key".to_owned(),
         hash: hash_of(&secret),
         last4: last4(&secret),
@@ -100,6 +112,7 @@ pub(crate) async fn create(
     let view = OrganizationView {
         id: organization.organization,
         name: organization.name,
+        livemode: organization.livemode,
         created_at: organization.created_at,
         api_key: NewApiKeyView::new(api_key, secret),
     };

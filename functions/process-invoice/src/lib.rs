@@ -1,11 +1,9 @@
 //! Hears of money: payment processors' webhooks and the tracking API. Both turn into facts and meet in the same source.
 
-mod events;
-mod labels;
-mod stripe;
 mod tracking;
+mod webhooks;
 
-use aws::http::{Edge, WEBHOOK_BYTES_MAX, finish};
+use aws::http::{BATCH_BYTES_MAX, Edge, WEBHOOK_BYTES_MAX, finish};
 use aws::queue::Queue;
 use aws::seal::Sealer;
 use aws::settle::{Settled, Settler};
@@ -52,13 +50,22 @@ impl FromRef<Deps> for Edge {
 
 /// The function's routes.
 pub fn router(deps: Deps) -> Router {
-    let webhook = post(stripe::receive).layer(DefaultBodyLimit::max(WEBHOOK_BYTES_MAX));
+    let batch = post(tracking::batch::track_batch).layer(DefaultBodyLimit::max(BATCH_BYTES_MAX));
+    let webhooks = Router::new()
+        .route("/v1/webhooks/stripe/{endpoint}", post(webhooks::receive_stripe))
+        .route("/v1/webhooks/paddle/{endpoint}", post(webhooks::receive_paddle))
+        .route("/v1/webhooks/chargebee/{endpoint}", post(webhooks::receive_chargebee))
+        .layer(DefaultBodyLimit::max(WEBHOOK_BYTES_MAX));
     let routes = Router::new()
-        .route("/v1/track/invoice-paid", post(tracking::track_invoice_paid))
-        .route("/v1/track/refund", post(tracking::track_refund))
-        .route("/v1/track/event", post(events::track_event))
-        .route("/v1/track/payout", post(events::track_payout))
-        .route("/v1/webhooks/stripe/{endpoint}", webhook);
+        .route("/v1/track/invoice-paid", post(tracking::invoice::track_invoice_paid))
+        .route("/v1/track/refund", post(tracking::refund::track_refund))
+        .route("/v1/track/dispute", post(tracking::dispute::track_dispute))
+        .route("/v1/track/credit", post(tracking::credit::track_credit))
+        .route("/v1/track/void", post(tracking::void::track_void))
+        .route("/v1/track/event", post(tracking::event::track_event))
+        .route("/v1/track/payout", post(tracking::payout::track_payout))
+        .route("/v1/track/batch", batch)
+        .merge(webhooks);
     finish(routes, deps.edge.clone(), deps)
 }
 
@@ -67,11 +74,17 @@ pub fn router(deps: Deps) -> Router {
 pub fn openapi() -> utoipa::openapi::OpenApi {
     #[derive(OpenApi)]
     #[openapi(paths(
-        tracking::track_invoice_paid,
-        tracking::track_refund,
-        events::track_event,
-        events::track_payout,
-        stripe::receive
+        tracking::invoice::track_invoice_paid,
+        tracking::refund::track_refund,
+        tracking::dispute::track_dispute,
+        tracking::credit::track_credit,
+        tracking::void::track_void,
+        tracking::event::track_event,
+        tracking::payout::track_payout,
+        tracking::batch::track_batch,
+        webhooks::receive_stripe,
+        webhooks::receive_paddle,
+        webhooks::receive_chargebee
     ))]
     struct Doc;
     Doc::openapi()

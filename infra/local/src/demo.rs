@@ -60,7 +60,8 @@ impl Story {
     /// An organization, its program, and a participant with a code; answers the participant's id.
     async fn set_up(&mut self, root_key: &str, out: &Printer) -> Result<String> {
         self.key = root_key.to_owned();
-        let organization = self.call("POST", "/v1/organizations", json!({"name": "Example Ltd"})).await?;
+        let organization =
+            self.call("POST", "/v1/organizations", json!({"name": "Example Ltd", "livemode": false})).await?;
         self.key = text(&organization["api_key"]["secret"])?;
         let terms = json!({"rules": [{"id": "commission", "amount": {"percentage": {"percent": "10"}}}]});
         let program = json!({"name": "Refer a friend", "terms": terms});

@@ -13,9 +13,9 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 
-pub use auth::{API_KEY_PREFIX, Caller, api_key_secret, bearer, hash_of};
+pub use auth::{Caller, api_key_secret, bearer, hash_of};
 pub use cursor::{LIMIT_MAX, Limit, open_cursor, seal_cursor};
-pub use input::{IdempotencyKey, Json, Params, Path, PathId};
+pub use input::{IdempotencyKey, Json, Params, Path, PathId, read_part};
 pub use problem::{FieldError, Problem, ProblemBody, Refusal};
 pub use view::{ParticipantView, ReferralView, ShareView};
 
@@ -26,6 +26,9 @@ use crate::{Clock, Entropy};
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Largest body of a processor's webhook, in bytes.
 pub const WEBHOOK_BYTES_MAX: usize = 256 * 1024;
+
+/// Largest body of a batch of tracking calls, in bytes: ten KB for each of a hundred.
+pub const BATCH_BYTES_MAX: usize = 1024 * 1024;
 
 /// What the edge needs of a function.
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 //! randomness and no AWS; time, ids and entropy are parameters.
 #![warn(missing_docs)]
 
+pub mod chargebee;
 pub mod code;
 pub mod decision;
 pub mod fact;
@@ -9,6 +10,7 @@ pub mod id;
 pub mod ledger;
 pub mod message;
 pub mod money;
+pub mod paddle;
 pub mod program;
 pub mod rate;
 pub mod reason;

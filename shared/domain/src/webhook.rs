@@ -3,9 +3,14 @@
 //! knows them.
 
 pub(crate) mod document;
+pub(crate) mod labels;
+pub mod processor;
+pub mod timed;
+#[cfg(test)]
+pub(crate) mod trials;
 
 use crate::fact::{Fact, Link};
-use crate::id::ProcessorRef;
+use crate::id::{EventName, ProcessorRef, SourceId};
 
 /// Longest event type that is taken, in bytes.
 pub(crate) const KIND_BYTES_MAX: usize = 128;
@@ -33,6 +38,12 @@ impl Event {
     }
 }
 
+/// The start of a plan: one qualifying event per subscription.
+#[expect(clippy::expect_used, reason = "a constant, and a test holds that it is an event's name")]
+pub(crate) fn plan_started(subscription: ProcessorRef) -> SourceId {
+    SourceId::event(&EventName::parse("plan_started").expect("plan_started is a valid slug"), subscription)
+}
+
 /// An event that cannot be read. Nothing of the body is repeated in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
@@ -52,4 +63,33 @@ pub enum EventError {
         /// What is wrong with it; reads on after the pointer.
         problem: String,
     },
+}
+
+/// Why a webhook is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unverified {
+    /// The header is missing, too long, or not of the processor's form.
+    #[error("the header that signs is missing or malformed")]
+    Malformed,
+    /// No signature of a scheme that counts.
+    #[error("the header has no signature of a scheme that counts")]
+    NoSignature,
+    /// Signed too long ago, or in the future.
+    #[error("the signature's time is more than {} s from now", timed::TOLERANCE_SECONDS)]
+    Stale,
+    /// By none of the endpoint's secrets.
+    #[error("it is by none of the endpoint's secrets")]
+    Mismatch,
+}
+
+impl From<crate::stripe::signature::SignatureError> for Unverified {
+    fn from(error: crate::stripe::signature::SignatureError) -> Self {
+        use crate::stripe::signature::SignatureError;
+        match error {
+            SignatureError::Malformed => Self::Malformed,
+            SignatureError::NoSignature => Self::NoSignature,
+            SignatureError::Stale => Self::Stale,
+            SignatureError::Mismatch => Self::Mismatch,
+        }
+    }
 }

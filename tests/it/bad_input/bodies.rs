@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::case::Case;
 use super::setup::Setup;
-use super::values::{not_name, not_text, or_empty};
+use super::values::{not_bool, not_name, not_text, or_empty};
 use super::{by_hand, exchange_rates, programs, simulations, tracking};
 
 /// A route with a body that it would take.
@@ -48,6 +48,11 @@ pub fn good(setup: &Setup) -> Vec<(&'static str, String, Value)> {
 }
 
 impl BodyRoute {
+    /// The largest body that the route takes.
+    fn bytes_max(&self) -> usize {
+        if self.route.ends_with("/batch") { aws::http::BATCH_BYTES_MAX } else { aws::http::BODY_BYTES_MAX }
+    }
+
     fn cases(&self, setup: &Setup) -> Vec<Case> {
         let (route, key) = (self.route, setup.key_for(self.route));
         let ids: Vec<&str> = self.ids.iter().map(String::as_str).collect();
@@ -63,7 +68,9 @@ impl BodyRoute {
             case("a text".into()).text("\"x\"").names(""),
             case("null".into()).text("null").names(""),
             case("too deep".into()).text("[".repeat(1_000)),
-            case("too large".into()).text(padded(&self.good, 64 * 1024 + 1)).gives(413, "body_too_large"),
+            case("too large".into())
+                .text(padded(&self.good, self.bytes_max() + 1))
+                .gives(413, "body_too_large"),
         ];
         let named_by_parent = self.required.iter().map(|pointer| (pointer, parent_of(pointer)));
         for (pointer, named) in named_by_parent.chain(self.needed.iter().map(|pointer| (pointer, *pointer))) {
@@ -109,6 +116,11 @@ fn set(body: &mut Value, pointer: &str, value: Value) {
     }
 }
 
+/// Lists of secrets of which the first is wrong.
+fn told_of(lists: Vec<Value>) -> Vec<(&'static str, Value, &'static str)> {
+    lists.into_iter().map(|list| ("/secrets", list, "/secrets/0")).collect()
+}
+
 /// White space is part of a body's size.
 fn padded(body: &Value, size: usize) -> String {
     let text = body.to_string();
@@ -116,7 +128,7 @@ fn padded(body: &Value, size: usize) -> String {
 }
 
 fn routes(setup: &Setup) -> Vec<BodyRoute> {
-    let own = vec![named("POST /v1/organizations"), named("POST /v1/api-keys")];
+    let own = vec![organization(), named("POST /v1/api-keys")];
     let others = [
         programs::routes(setup),
         tracking::routes(setup),
@@ -138,20 +150,58 @@ fn named(route: &'static str) -> BodyRoute {
     }
 }
 
+fn organization() -> BodyRoute {
+    let named = named("POST /v1/organizations");
+    let livemode = ("/livemode", or_null(not_bool()));
+    BodyRoute {
+        good: json!({"name": "Example Ltd", "livemode": false}),
+        wrong: [named.wrong, vec![livemode]].concat(),
+        ..named
+    }
+}
+
+fn or_null(values: Vec<Value>) -> Vec<Value> {
+    [values, vec![Value::Null]].concat()
+}
+
 fn endpoints(setup: &Setup) -> Vec<BodyRoute> {
     let secret = "whsec_0123456789abcdef";
     let lists = vec![json!("x"), json!({}), json!([secret, secret, secret, secret])];
-    let secrets = ["", "short", &"x".repeat(201), "with a space in it", "nöt ascii, but long enough"];
+    let long = format!("whsec_{}", "x".repeat(195));
+    let secrets = [
+        "",
+        "whsec_short",
+        &long,
+        "whsec_with a space in it",
+        "whsec_nöt_ascii_but_long_enough",
+        "sk_test_a_key_of_another_kind",
+        tests::PADDLE_SECRET,
+        tests::CHARGEBEE_SECRET,
+    ];
     let wrong =
         vec![("/secrets", lists), ("/secrets/0", [not_text(), secrets.map(Value::from).into()].concat())];
     let more = vec![
         ("/processor", [not_text(), vec![json!("paypal"), json!("Stripe")]].concat()),
-        ("/livemode", vec![json!("false"), json!(0), Value::Null]),
+        ("/livemode", not_bool()),
     ];
+    let of = |processor: &str, secrets: &[&str]| {
+        let secrets = secrets.iter().map(|secret| json!([secret])).collect();
+        BodyRoute {
+            route: "POST /v1/webhook-endpoints",
+            good: json!({"processor": processor, "secrets": []}),
+            required: &["/processor"],
+            wrong: vec![],
+            told: told_of(secrets),
+            ..BodyRoute::default()
+        }
+    };
+    let paddle = of("paddle", &[secret, tests::CHARGEBEE_SECRET, "pdl_ntfset_", "pdl_ntfset_ with a space"]);
+    let chargebee =
+        of("chargebee", &[secret, ":password_without_user", "user_without_password:", "user:short"]);
     let create = BodyRoute {
         route: "POST /v1/webhook-endpoints",
         good: json!({"processor": "stripe", "livemode": false, "secrets": [secret]}),
-        required: &["/processor", "/livemode"],
+        required: &["/processor"],
         objects: &[""],
         wrong: [wrong.clone(), more].concat(),
         ..BodyRoute::default()
@@ -165,5 +215,5 @@ fn endpoints(setup: &Setup) -> Vec<BodyRoute> {
         wrong: [wrong, vec![("/secrets", vec![json!([])])]].concat(),
         ..BodyRoute::default()
     };
-    vec![create, change]
+    vec![create, change, paddle, chargebee]
 }

@@ -83,6 +83,14 @@ impl Case {
         self
     }
 
+    /// The problem names a field, whatever its code.
+    pub fn pointing_at(mut self, place: &str) -> Self {
+        if let Expected::Problem { pointer, .. } = &mut self.expected {
+            *pointer = Some(place.to_owned());
+        }
+        self
+    }
+
     /// It is a webhook event that cannot be used because of a field.
     pub fn unusable(mut self, pointer: &str) -> Self {
         self.expected =

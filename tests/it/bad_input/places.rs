@@ -343,7 +343,7 @@ pub fn idempotency_keys(setup: &Setup) -> Vec<Case> {
         ("POST /v1/organizations", None, name.clone()),
         ("POST /v1/api-keys", None, name),
         ("POST /v1/programs", None, json!({"name": "Refer a friend", "terms": terms})),
-        ("POST /v1/webhook-endpoints", None, json!({"processor": "stripe", "livemode": true})),
+        ("POST /v1/webhook-endpoints", None, json!({"processor": "stripe"})),
         ("POST /v1/participants/{id}/rewards", Some(&setup.anna.id), gift),
         ("POST /v1/rewards/{id}/reverse", Some(&setup.delivered), part),
     ];
@@ -364,14 +364,14 @@ pub fn idempotency_keys(setup: &Setup) -> Vec<Case> {
 
 /// Every route with every bearer token that must not open it.
 pub fn keys(setup: &Setup, routes: &[&'static str]) -> Vec<Case> {
-    let unknown = aws::http::api_key_secret(&[9; 32]);
+    let unknown = aws::http::api_key_secret(&[9; 32], false);
     let (head, tail) = setup.tenant.key.split_at(setup.tenant.key.len() - 1);
     let typo = format!("{head}{}", if tail == "0" { "1" } else { "0" });
     let root = setup.world.stage.root_key().to_owned();
     let mut cases = Vec::new();
     for route in routes {
         let (path, creates) = (route.split_once(' ').unwrap().1, *route == "POST /v1/organizations");
-        if ["/openapi.json", "/v1/webhooks/stripe/{endpoint}"].contains(&path) {
+        if path == "/openapi.json" || path.starts_with("/v1/webhooks/") {
             continue;
         }
         let ids = vec!["x"; path.matches('{').count()];
@@ -381,6 +381,8 @@ pub fn keys(setup: &Setup, routes: &[&'static str]) -> Vec<Case> {
         cases.extend([
             case("no key", ""),
             case("a malformed key", "rk_live_x"),
+            case("a malformed key of test mode", "rk_test_x"),
+            case("a key of the other mode", &setup.tenant.key.replace("rk_test_", "rk_live_")),
             case("a key with a typo", &typo),
             case("a key that nobody has", &unknown),
             case("a revoked key", &setup.revoked),

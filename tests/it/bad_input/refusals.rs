@@ -7,6 +7,7 @@ use super::setup::Setup;
 
 pub fn cases(setup: &Setup) -> Vec<Case> {
     let reported = [sign_ups(setup), touches(setup), invoices(setup), refunds(setup), events(setup)].concat();
+    let reported = [reported, disputes(setup), modes(setup)].concat();
     [reported, programs(setup), referrals(setup), codes(setup), rewards(setup), exchange_rates(setup)]
         .concat()
 }
@@ -146,6 +147,7 @@ fn invoices(setup: &Setup) -> Vec<Case> {
         case("another currency and a new customer", json!({"currency": "EUR", "customer_id": "cus_9"}))
             .gives(409, "currency_mismatch"),
         case("nobody who paid", json!({"external_id": null})).names("/external_id"),
+        case("no lines, and all of them", json!({"lines_complete": true})).names("/lines_complete"),
     ]
 }
 
@@ -162,6 +164,38 @@ fn refunds(setup: &Setup) -> Vec<Case> {
         case("another currency and a new payment", with_payment).gives(409, "currency_mismatch"),
         case("nothing that was refunded", of_nothing).names("/invoice_id"),
     ]
+}
+
+/// What contradicts an invoice that is known.
+fn disputes(setup: &Setup) -> Vec<Case> {
+    let case = |route: &'static str, what: &str, body: Value| {
+        Case::new(route, &[], &setup.tenant.key, what).body(&body)
+    };
+    let dispute = |more: Value| {
+        let mut body = json!({"dispute_id": "dp_1", "processor": "stripe", "amount": 1, "currency": "EUR", "status": "open"});
+        for (name, value) in more.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        body
+    };
+    let credit = json!({"credit_id": "cn_1", "processor": "stripe", "invoice_id": "in_1", "amount": 1, "currency": "EUR"});
+    let route = "POST /v1/track/dispute";
+    vec![
+        case(route, "another currency", dispute(json!({"invoice_id": "in_1"})))
+            .gives(409, "currency_mismatch"),
+        case(route, "nothing that is disputed", dispute(json!({}))).names("/invoice_id"),
+        case("POST /v1/track/credit", "another currency", credit).gives(409, "currency_mismatch"),
+    ]
+}
+
+/// Live money where only test money is.
+fn modes(setup: &Setup) -> Vec<Case> {
+    let case = |processor: &str| {
+        let case = Case::new("POST /v1/webhook-endpoints", &[], &setup.tenant.key, processor);
+        let body = json!({"processor": processor, "livemode": true});
+        case.body(&body).gives(422, "mode_mismatch").pointing_at("/livemode")
+    };
+    ["stripe", "paddle", "chargebee"].map(case).into()
 }
 
 fn programs(setup: &Setup) -> Vec<Case> {

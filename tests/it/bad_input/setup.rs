@@ -31,6 +31,10 @@ pub struct Setup {
     pub rejected: String,
     /// A Stripe endpoint for test events, with both secrets.
     pub endpoint: String,
+    /// A Paddle endpoint.
+    pub paddle: String,
+    /// A Chargebee endpoint.
+    pub chargebee: String,
     /// One without a secret.
     pub bare_endpoint: String,
     /// The secret of one that was revoked.
@@ -80,12 +84,15 @@ impl Setup {
                 .await
                 .ok();
         }
-        let endpoint = |secrets: Value| {
-            let body = json!({"processor": "stripe", "livemode": false, "secrets": secrets});
+        let endpoint = |processor: &str, secrets: Value| {
+            let body = json!({"processor": processor, "livemode": false, "secrets": secrets});
             let tenant = tenant.clone();
             async move { id_of(&tenant.post("/v1/webhook-endpoints", body).await.created()) }
         };
-        let (endpoint, bare_endpoint) = (endpoint(json!(SECRETS)).await, endpoint(json!([])).await);
+        let paddle = endpoint("paddle", json!([tests::PADDLE_SECRET])).await;
+        let chargebee = endpoint("chargebee", json!([tests::CHARGEBEE_SECRET])).await;
+        let bare_endpoint = endpoint("stripe", json!([])).await;
+        let endpoint = endpoint("stripe", json!(SECRETS)).await;
         let revoked = tenant.post("/v1/api-keys", json!({"name": "revoked"})).await.created();
         let path = format!("/v1/api-keys/{}", id_of(&revoked));
         assert_eq!(tenant.call("DELETE", &path, None).await.status, 204);
@@ -104,6 +111,8 @@ impl Setup {
             waiting: [first, second],
             rejected,
             endpoint,
+            paddle,
+            chargebee,
             bare_endpoint,
             revoked: revoked["secret"].as_str().unwrap().to_owned(),
             now,
@@ -116,7 +125,8 @@ impl Setup {
     pub fn key_for(&self, route: &str) -> String {
         match route {
             "POST /v1/organizations" => self.world.stage.root_key().to_owned(),
-            "POST /v1/webhooks/stripe/{endpoint}" | "GET /openapi.json" => String::new(),
+            "GET /openapi.json" => String::new(),
+            webhook if webhook.starts_with("POST /v1/webhooks/") => String::new(),
             _ => self.tenant.key.clone(),
         }
     }

@@ -11,7 +11,18 @@ use super::values::{
 };
 
 pub fn routes(setup: &Setup) -> Vec<BodyRoute> {
-    vec![signup(setup), touch(setup), invoice(setup), refund(), event(setup), payout(setup)]
+    vec![
+        signup(setup),
+        touch(setup),
+        invoice(setup),
+        refund(),
+        dispute(),
+        credit(),
+        void(),
+        event(setup),
+        payout(setup),
+        batch(),
+    ]
 }
 
 /// Moments that a sign-up or a touch cannot have.
@@ -105,9 +116,20 @@ fn invoice(setup: &Setup) -> BodyRoute {
         route: "POST /v1/track/invoice-paid",
         good: json!({"invoice_id": "in_2", "processor": "stripe", "external_id": "ben", "customer_id": "cus_1",
             "amount_paid": 20_000, "currency": "USD", "total": 20_000, "total_excluding_tax": 18_000,
-            "paid_at": setup.now, "payment_id": "pi_2", "labels": labels()}),
-        required: &["/invoice_id", "/amount_paid", "/currency"],
-        objects: &["", "/labels"],
+            "paid_at": setup.now, "payment_id": "pi_2", "out_of_band": false, "lines_complete": true,
+            "payments": [{"payment_id": "pi_2", "amount": 19_000}, {"payment_id": "pi_3"}],
+            "lines": [{"line_id": "il_1", "amount": 21_000, "plan": "pro", "product": "mat", "proration": false},
+                {"line_id": "il_2", "amount": -1_000}],
+            "email": "ben@example.com", "promotion_codes": ["WINTER24"], "labels": labels()}),
+        required: &[
+            "/invoice_id",
+            "/amount_paid",
+            "/currency",
+            "/payments/0/payment_id",
+            "/lines/0/line_id",
+            "/lines/1/amount",
+        ],
+        objects: &["", "/labels", "/payments/0", "/lines/1"],
         wrong: [
             vec![
                 ("/invoice_id", not_external_id()),
@@ -121,9 +143,114 @@ fn invoice(setup: &Setup) -> BodyRoute {
                 ("/paid_at", ahead(setup)),
                 ("/payment_id", not_external_id()),
             ],
+            wrong_parts(),
             wrong_labels(),
         ]
         .concat(),
+        told: vec![
+            ("/payments", json!([{"payment_id": "pi_2"}, {"payment_id": "pi_2"}]), "/payments/1/payment_id"),
+            (
+                "/lines",
+                json!([{"line_id": "il_1", "amount": 1}, {"line_id": "il_1", "amount": 1}]),
+                "/lines/1/line_id",
+            ),
+            ("/lines", json!([]), "/lines_complete"),
+        ],
+        ..BodyRoute::default()
+    }
+}
+
+/// What an invoice is made of, and who paid it, in forms that cannot be.
+fn wrong_parts() -> Vec<(&'static str, Vec<Value>)> {
+    let lists = || vec![json!("x"), json!({}), Value::Null, json!(7)];
+    let lines = |count: usize| -> Vec<Value> {
+        (0..count).map(|number| json!({"line_id": format!("il_{number}"), "amount": 1, "plan": format!("p-{number}")})).collect()
+    };
+    let payments: Vec<Value> = (0..21).map(|number| json!({"payment_id": format!("pi_{number}")})).collect();
+    let texts = || vec![json!(7), json!([]), json!(""), json!("x".repeat(101))];
+    let mut amounts = not_amount();
+    amounts.retain(|amount| *amount != -1);
+    vec![
+        ("/out_of_band", or_null(not_bool())),
+        ("/lines_complete", not_bool()),
+        ("/payments", [lists(), vec![json!(payments)]].concat()),
+        ("/payments/0/payment_id", or_null(not_external_id())),
+        ("/payments/0/amount", not_amount()),
+        // A hundred lines fit, of which no more than 64 have something to say.
+        ("/lines", [lists(), vec![json!(lines(101)), json!(lines(65))]].concat()),
+        ("/lines/0/line_id", or_null(not_external_id())),
+        ("/lines/0/amount", or_null(amounts)),
+        ("/lines/0/plan", texts()),
+        ("/lines/0/product", texts()),
+        ("/lines/0/proration", or_null(not_bool())),
+        ("/email", vec![json!(7), json!([]), json!(""), json!("ben"), json!("@"), json!("a b@example.com")]),
+        (
+            "/promotion_codes",
+            [lists(), vec![json!((0..11).map(|n| format!("C{n}")).collect::<Vec<_>>())]].concat(),
+        ),
+        ("/promotion_codes/0", or_null(not_external_id())),
+    ]
+}
+
+fn dispute() -> BodyRoute {
+    BodyRoute {
+        route: "POST /v1/track/dispute",
+        good: json!({"dispute_id": "dp_2", "processor": "stripe", "invoice_id": "in_1", "payment_id": "pi_1",
+            "amount": 500, "currency": "USD", "status": "open"}),
+        required: &["/dispute_id", "/amount", "/currency", "/status"],
+        objects: &[""],
+        wrong: vec![
+            ("/dispute_id", or_null(not_external_id())),
+            ("/processor", not_slug()),
+            ("/invoice_id", not_external_id()),
+            ("/payment_id", not_external_id()),
+            ("/amount", or_null(not_amount())),
+            ("/currency", or_null(not_currency())),
+            ("/status", [not_text(), vec![json!("closed"), json!("Won"), Value::Null]].concat()),
+        ],
+        ..BodyRoute::default()
+    }
+}
+
+fn credit() -> BodyRoute {
+    BodyRoute {
+        route: "POST /v1/track/credit",
+        good: json!({"credit_id": "cn_2", "processor": "stripe", "invoice_id": "in_1", "amount": 500,
+            "currency": "USD", "status": "succeeded"}),
+        required: &["/credit_id", "/invoice_id", "/amount", "/currency"],
+        objects: &[""],
+        wrong: vec![
+            ("/credit_id", or_null(not_external_id())),
+            ("/processor", not_slug()),
+            ("/invoice_id", or_null(not_external_id())),
+            ("/amount", or_null(not_amount())),
+            ("/currency", or_null(not_currency())),
+            ("/status", [not_text(), vec![json!("voided")]].concat()),
+        ],
+        ..BodyRoute::default()
+    }
+}
+
+fn void() -> BodyRoute {
+    BodyRoute {
+        route: "POST /v1/track/void",
+        good: json!({"invoice_id": "in_7", "processor": "stripe"}),
+        required: &["/invoice_id"],
+        objects: &[""],
+        wrong: vec![("/invoice_id", or_null(not_external_id())), ("/processor", not_slug())],
+        ..BodyRoute::default()
+    }
+}
+
+fn batch() -> BodyRoute {
+    let item = json!({"type": "void", "invoice_id": "in_8"});
+    let many = vec![item.clone(); 101];
+    BodyRoute {
+        route: "POST /v1/track/batch",
+        good: json!({"items": [item]}),
+        required: &["/items"],
+        objects: &[""],
+        wrong: vec![("/items", vec![json!([]), json!(many), json!("x"), json!({}), Value::Null, json!(7)])],
         ..BodyRoute::default()
     }
 }

@@ -42,6 +42,18 @@ where
     }
 }
 
+/// Reads a part of a body as if it were a body of its own.
+///
+/// # Errors
+/// 400 with pointers into the part.
+pub fn read_part<T: DeserializeOwned>(part: serde_json::Value) -> Result<T, Problem> {
+    if !part.is_object() {
+        return Err(Problem::field("", "must be a JSON object"));
+    }
+    serde_path_to_error::deserialize(part)
+        .map_err(|error| Problem::field(pointer_of(error.path()), error.into_inner()))
+}
+
 fn too_large(rejection: BytesRejection) -> Problem {
     if rejection.status().as_u16() == 413 {
         Problem::new(413, "body_too_large", "The body is too large.")

@@ -78,6 +78,27 @@ impl Problem {
         &self.0.code
     }
 
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.0.status
+    }
+
+    /// The problem as it is sent, where it is a part of an answer.
+    #[must_use]
+    pub fn into_body(self) -> ProblemBody {
+        *self.0
+    }
+
+    /// The problem of a part of the body: its pointers begin with the part's own.
+    #[must_use]
+    pub fn within(mut self, pointer: &str) -> Self {
+        for error in self.0.errors.iter_mut().filter(|error| !error.pointer.starts_with(['?', '{'])) {
+            error.pointer.insert_str(0, pointer);
+        }
+        self
+    }
+
     /// Input that cannot be used, field by field.
     #[must_use]
     pub fn invalid(errors: Vec<FieldError>) -> Self {
@@ -123,6 +144,13 @@ impl Problem {
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error = chain(error), "failed");
         Self::new(500, "internal", "Something failed on our side; nothing was acknowledged, try again.")
+    }
+
+    /// There was no time left for it; nothing of it was done.
+    #[must_use]
+    pub fn no_time() -> Self {
+        let title = "Too much at once; nothing was acknowledged, try again in a moment.";
+        Self::new(503, "unavailable", title).detail("no time was left for it; send it again")
     }
 
     fn unavailable(error: &(dyn std::error::Error + 'static)) -> Self {

@@ -24,6 +24,9 @@ pub struct OrganizationRow {
     pub organization: OrganizationId,
     /// Its name, for people.
     pub name: String,
+    /// Live or test money, never both; organizations made before there was a choice are live.
+    #[serde(default = "live")]
+    pub livemode: bool,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// SHA-256 of the request that created it; tells a repetition from another request.
@@ -37,6 +40,9 @@ pub struct ApiKeyRow {
     pub key: ApiKeyId,
     /// Whose.
     pub organization: OrganizationId,
+    /// The organization's mode.
+    #[serde(default = "live")]
+    pub livemode: bool,
     /// Its name, for people.
     pub name: String,
     /// SHA-256 of the secret, in hex.
@@ -69,6 +75,10 @@ pub struct EndpointRow {
     pub created_at: DateTime<Utc>,
     /// SHA-256 of the request that created it.
     pub request_hash: String,
+}
+
+const fn live() -> bool {
+    true
 }
 
 impl Store {

@@ -2,6 +2,8 @@
 //!
 //! A field that is absent or `null` reads as `None`: processors leave out in one version what they null in another.
 
+mod texts;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
