@@ -13,7 +13,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 
-pub use auth::{API_KEY_PREFIX, Caller, api_key_secret, bearer, hash_of};
+pub use auth::{API_KEY_PREFIX, Caller, TOKEN_PREFIX, Viewer, api_key_secret, bearer, hash_of, token_secret};
 pub use cursor::{LIMIT_MAX, Limit, open_cursor, seal_cursor};
 pub use input::{IdempotencyKey, Json, Params, Path, PathId};
 pub use problem::{FieldError, Problem, ProblemBody, Refusal};

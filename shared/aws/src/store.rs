@@ -9,6 +9,7 @@ use crate::cache::Cache;
 use crate::config::{ConfigError, Lookup, required};
 use crate::{Clock, Meter, Platform};
 
+mod billing;
 mod code;
 mod customer;
 mod day;
@@ -19,24 +20,29 @@ pub mod keys;
 mod ledger;
 mod organization;
 mod page;
+mod partner_invoice;
 mod program;
 mod referee;
 mod reward;
 mod source;
 mod tally;
+mod token;
 mod touch;
 
+pub use billing::{BillingRunRow, Carried, NewRun, Position, ProgramBillingRow, RunInvoice, RunStatus};
 pub use code::{CodeRow, ParticipantRow, Promo};
 pub use customer::CustomerLink;
 pub use error::{StoreError, Transaction};
 pub use item::Item;
 pub use organization::{ApiKeyRow, EndpointRow, KEYS_MAX, OrganizationRow};
 pub use page::Page;
+pub use partner_invoice::{Act, InvoiceItem, Open, PartnerInvoiceRow};
 pub use program::{ProgramRow, Then};
 pub use referee::{Bind, Bound, Companions, RefereeRow};
 pub use reward::{Claim, Completion};
 pub use source::{Commit, Forward, Grant, Parking, RefereeCount, SourceRow, Waiting};
 pub use tally::TallyRow;
+pub use token::TokenRow;
 
 /// The table and what a process keeps in memory of it. Clones share both.
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 //! randomness and no AWS; time, ids and entropy are parameters.
 #![warn(missing_docs)]
 
+pub mod billing;
 pub mod code;
 pub mod decision;
 pub mod fact;
@@ -12,6 +13,7 @@ pub mod money;
 pub mod program;
 pub mod reason;
 pub mod referral;
+pub mod referral_report;
 pub mod report;
 pub mod simulation;
 pub mod source;
