@@ -23,6 +23,7 @@ mod page;
 mod partner_invoice;
 mod program;
 mod referee;
+mod referral_report;
 mod reward;
 mod source;
 mod tally;

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use domain::id::{OrganizationId, ParticipantId, ProgramId};
 use domain::ledger::Reward;
-use domain::referral::Referral;
+use domain::referral::{Binding, Referral};
 use domain::report::{DayLine, DayReport};
 
 use super::Store;
@@ -108,6 +108,21 @@ impl Store {
     ) -> Result<Page<Referral>, StoreError> {
         let (items, next) = self.list_index(organization, days, "referral", cursor, limit).await?;
         Ok(Page { rows: self.get_referrals(&Self::places_of(&items, "referral")).await?, next })
+    }
+
+    /// The same with the referrals that each referee had before.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list_bindings(
+        &self,
+        organization: &OrganizationId,
+        days: (NaiveDate, NaiveDate),
+        cursor: Option<&str>,
+        limit: i32,
+    ) -> Result<Page<Binding>, StoreError> {
+        let (items, next) = self.list_index(organization, days, "referral", cursor, limit).await?;
+        Ok(Page { rows: self.get_bindings(&Self::places_of(&items, "referral")).await?, next })
     }
 
     /// Rewards opened in a range of days, newest day first, page by page.

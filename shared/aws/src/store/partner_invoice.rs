@@ -18,7 +18,7 @@ use super::Store;
 use super::billing::{BillingRunRow, RunInvoice, next_run};
 use super::error::{StoreError, Transaction};
 use super::item::{Change, Item, from_item, number, text, text_of, to_item};
-use super::keys;
+use super::keys::{self, Key};
 use super::ledger::line;
 use super::organization::absent;
 use super::page::{Page, Range, after, write_cursor};
@@ -161,6 +161,19 @@ impl Store {
         self.get(&keys::partner_invoice(organization, id), true).await?.map(from_item).transpose()
     }
 
+    /// Partner invoices by id; at most 100.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn get_partner_invoices(
+        &self,
+        organization: &OrganizationId,
+        ids: &[PartnerInvoiceId],
+    ) -> Result<Vec<PartnerInvoiceRow>, StoreError> {
+        let places: Vec<Key> = ids.iter().map(|id| keys::partner_invoice(organization, id)).collect();
+        self.get_all(&places).await?.into_iter().map(from_item).collect()
+    }
+
     /// A participant's invoices, the latest period first, page by page.
     ///
     /// # Errors
@@ -181,7 +194,7 @@ impl Store {
         Ok(Page { rows, next: next.map(|key| write_cursor(&key, &["sk"])) })
     }
 
-    /// A participant's invoices whose periods end between two moments, the second not included.
+    /// A participant's invoices whose periods end between two moments, these included.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -193,7 +206,7 @@ impl Store {
     ) -> Result<Vec<PartnerInvoiceRow>, StoreError> {
         let pk = keys::participant_partition(organization, participant);
         let place = |at| format!("{}{}", keys::INVOICES, domain::id::time_digits(at));
-        let (items, _) = self.all_of(&pk, &place(from), &place(to), false).await?;
+        let (items, _) = self.all_of(&pk, &place(from), &format!("{}~", place(to)), false).await?;
         items.into_iter().map(from_item).collect()
     }
 
