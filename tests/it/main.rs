@@ -1,6 +1,7 @@
 //! The black-box suite: the whole product on the local stage, through its API alone.
 
 mod bad_input;
+mod billing;
 mod budget;
 mod crash;
 mod idempotency;
