@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import partners
 import rules
 from stage import wait_for
 from story import today
@@ -212,6 +213,7 @@ STEPS = [
     referrals_and_rewards_are_listed_by_day_and_by_whom_they_are,
     the_nightly_reports_equal_the_ledger,
     *rules.STEPS,
+    *partners.STEPS,
     the_openapi_document_describes_every_route_that_is_deployed,
     every_route_has_answered_and_none_has_failed,
     the_logs_hold_no_secret,

@@ -1,5 +1,7 @@
 //! Bad input: every route refuses it with a stable code, names what is wrong, and writes nothing.
 
+#[path = "bad_input/billing.rs"]
+mod billing;
 #[path = "bad_input/bodies.rs"]
 mod bodies;
 #[path = "bad_input/by_hand.rs"]

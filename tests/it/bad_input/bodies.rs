@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::case::Case;
 use super::setup::Setup;
 use super::values::{not_name, not_text, or_empty};
-use super::{by_hand, programs, simulations, tracking};
+use super::{billing, by_hand, programs, simulations, tracking};
 
 /// A route with a body that it would take.
 #[derive(Debug, Default)]
@@ -117,7 +117,8 @@ fn padded(body: &Value, size: usize) -> String {
 
 fn routes(setup: &Setup) -> Vec<BodyRoute> {
     let own = vec![named("POST /v1/organizations"), named("POST /v1/api-keys")];
-    let others = [programs::routes(setup), tracking::routes(setup), by_hand::routes(setup)];
+    let others =
+        [programs::routes(setup), tracking::routes(setup), by_hand::routes(setup), billing::routes(setup)];
     let all = [own, endpoints(setup), simulations::routes(setup)].into_iter().chain(others);
     all.flatten().collect()
 }

@@ -198,3 +198,67 @@ async fn voiding_and_billing_again_survive_a_stop_at_any_call() {
         assert_eq!(outcome, expected, "{effect:?} at call {skip}");
     }
 }
+
+#[tokio::test]
+async fn an_invoice_that_was_begun_is_void_when_what_is_left_takes_back_more() {
+    let state = tempfile::tempdir().unwrap();
+    let world = World::start_in(state.path()).await;
+    let tenant = world.tenant().await;
+    let program = tenant.program(cash("10")).await;
+    let anna = tenant.enrol(&program, "anna", "Anna").await;
+    for referee in ["ben", "carl"] {
+        tenant.sign_up(referee, &anna.code).await.created();
+    }
+    let bill = async |world: &World, tenant: &Tenant, key: &str, day: &str| {
+        let body = json!({"program": program, "from": day, "to": day, "dry_run": false}).to_string();
+        let answer = tenant.send("POST", "/v1/billing-runs", body, &[("idempotency-key", key)]).await;
+        world.call("POST", "/_local/drain", None, Some(&json!({}))).await;
+        answer.body["id"].as_str().unwrap().to_owned()
+    };
+    let end_day = async |world: &World| {
+        world.drain().await;
+        let day = world.now().await.date_naive().to_string();
+        world.advance(super::DAY + 1_200).await;
+        world.drain().await;
+        day
+    };
+    // 100.00 are billed and taken back; 90 small rewards and a large one come later.
+    tenant.pay("carl", "in_0", 100_000).await.ok();
+    let first = end_day(&world).await;
+    bill(&world, &tenant, "first", &first).await;
+    tenant.refund("re_0", "in_0", 100_000).await.ok();
+    for number in 0..90 {
+        tenant.pay("ben", &format!("in_b{number}"), 1_000).await.ok();
+    }
+    tenant.pay("carl", "in_c", 150_000).await.ok();
+    let second = end_day(&world).await;
+    // The run stops after its first transaction of lines; then the large payment is refunded.
+    let skip = 1;
+    let call = Some("TransactWriteItems".to_owned());
+    world.plan(vec![Fault { call, skip, times: 1, effect: Effect::HaltAfter }]);
+    let run = bill(&world, &tenant, "second", &second).await;
+    assert!(world.stage.faults().log().halted);
+    let key = tenant.key.clone();
+    drop((world, tenant));
+    let world = World::start_in(state.path()).await;
+    let tenant = world.tenant_with(key);
+    let list = format!("/v1/participants/{}/partner-invoices", anna.id);
+    assert_eq!(tenant.get(&list).await.ok()["data"][0]["status"], "assembling");
+    tenant.refund("re_c", "in_c", 150_000).await.ok();
+    for _ in 0..2 {
+        world.advance(400).await;
+        world.drain().await;
+    }
+    let run = tenant.get(&format!("/v1/billing-runs/{run}")).await.ok();
+    assert_eq!((&run["status"], &run["invoices"], &run["totals"]), (&json!("done"), &json!(0), &json!([])));
+    assert_eq!(tenant.get(&list).await.ok()["data"][0]["status"], "void");
+    assert_billed_exactly(&world).await;
+    // The next run finds all of it: 90.00 and what is earned since make up for the 100.00.
+    tenant.pay("ben", "in_last", 30_000).await.ok();
+    let third = end_day(&world).await;
+    bill(&world, &tenant, "third", &third).await;
+    let latest = tenant.get(&list).await.ok()["data"][0].clone();
+    assert_eq!((&latest["status"], &latest["total"]["amount"]), (&json!("draft"), &json!(2_000)));
+    assert_billed_exactly(&world).await;
+    world.assert_at_rest().await;
+}
