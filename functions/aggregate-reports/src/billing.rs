@@ -25,6 +25,9 @@ use crate::Deps;
 const STEPS: u32 = 60;
 /// Participants, or lines of the day index, read at a time.
 const PAGE: i32 = 50;
+/// How many transactions of lines follow one look at a participant at least, however long its ledger is: reading it again for
+/// each of them would take for ever.
+const CHUNKS_MIN: usize = 40;
 /// How often a participant is read again when something of it changed meanwhile.
 const ATTEMPTS_MAX: u32 = 8;
 
@@ -271,6 +274,7 @@ impl Worker<'_> {
     ) -> Result<Option<Progress>, StoreError> {
         let overflow = || too_large(MoneyError::Overflow);
         let mut rest = lines;
+        let mut chunks = 0_usize;
         loop {
             let (chunk, items, more) = next_chunk(rest).map_err(too_large)?;
             let sum = total(chunk).map_err(too_large)?;
@@ -295,7 +299,8 @@ impl Worker<'_> {
             invoice = PartnerInvoiceRow { version: next.version.saturating_add(1), ..next };
             rest = more;
             self.spend(1);
-            if self.steps == 0 {
+            chunks = chunks.saturating_add(1);
+            if self.steps == 0 && chunks >= CHUNKS_MIN {
                 return Ok(Some(Progress::Paused));
             }
         }

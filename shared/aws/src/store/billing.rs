@@ -1,11 +1,11 @@
-//! Billing runs, how far each program is billed, and who has something left to bill.
+//! Billing runs, and how far each program is billed.
 //!
 //! A run's row is written whole, under its version, with everything that the run does: so two workers at one run never both
 //! go on. It is due until the run is done. At most one run of a program that is no rehearsal is at work at a time.
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use domain::billing::{Period, day_after};
 use domain::id::{BillingRunId, OrganizationId, ParticipantId, PartnerInvoiceId, ProgramId};
@@ -15,17 +15,15 @@ use utoipa::ToSchema;
 
 use super::Store;
 use super::error::{StoreError, Transaction};
-use super::item::{Change, Item, Write, from_item, index_in, number, text, text_of, to_attribute, to_item};
+use super::item::{
+    Change, Item, Write, from_item, index_in, key_attributes, number, text, text_of, to_attribute, to_item,
+};
 use super::keys::{self, Key};
 use super::organization::absent;
 use super::page::{Page, Range, after, write_cursor};
 
 /// Days that a rehearsal's invoices can be looked at.
 const PREVIEW_DAYS: i64 = 7;
-/// Days that a run remembers whom it is done with: far more than a run takes.
-const SEEN_DAYS: i64 = 60;
-/// Days after which a participant that has nothing left to bill is forgotten.
-const CLOSED_DAYS: i64 = 7;
 
 /// Whether a run is at work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -136,15 +134,6 @@ pub enum NewRun {
     Lost,
 }
 
-/// A participant that a run has to look at, with what it was carried over under.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Carried {
-    /// Who.
-    pub participant: ParticipantId,
-    /// The version of the row that says that something is left, while it does.
-    pub version: Option<u64>,
-}
-
 /// What a run made, or would make, for one participant in one currency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunInvoice {
@@ -156,12 +145,6 @@ pub struct RunInvoice {
     pub total: Money,
     /// Its lines.
     pub lines: u32,
-}
-
-#[derive(Debug, Deserialize)]
-struct CarryRow {
-    open: bool,
-    version: u64,
 }
 
 impl Store {
@@ -201,7 +184,7 @@ impl Store {
         before: &ProgramBillingRow,
     ) -> Result<NewRun, StoreError> {
         let listing = keys::run_listing(organization, &row.run, row.created_at);
-        let mut listed = keys_item(&listing);
+        let mut listed = key_attributes(&listing);
         listed.insert("run".to_owned(), text(row.run.as_str()));
         let mut actions = vec![
             self.put_action(run_item(organization, row, row.created_at)?, &absent())?,
@@ -327,109 +310,10 @@ impl Store {
         self.put_if(item, &Change::default()).await.map(|_| ())
     }
 
-    /// Those of the participants that a run is not done with; at most 50.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn list_unseen(
-        &self,
-        organization: &OrganizationId,
-        row: &BillingRunRow,
-        participants: &[ParticipantId],
-    ) -> Result<Vec<Carried>, StoreError> {
-        let seen = |id: &ParticipantId| keys::run_seen(organization, &row.run, id);
-        let carry = |id: &ParticipantId| keys::carry(organization, &row.program, id);
-        let places: Vec<Key> = participants.iter().flat_map(|id| [seen(id), carry(id)]).collect();
-        let found = self.get_all(&places).await?;
-        let at = |key: &Key| found.iter().find(|item| super::item::key_of(item) == *key);
-        let mut unseen = Vec::new();
-        for participant in participants.iter().filter(|id| at(&seen(id)).is_none()) {
-            let open = at(&carry(participant)).cloned().map(from_item::<CarryRow>).transpose()?;
-            let version = open.filter(|carry| carry.open).map(|carry| carry.version);
-            unseen.push(Carried { participant: participant.clone(), version });
-        }
-        Ok(unseen)
-    }
-
-    /// Participants of a program with something left to bill, page by page.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn list_carried(
-        &self,
-        organization: &OrganizationId,
-        program: &ProgramId,
-        cursor: Option<&str>,
-        limit: i32,
-    ) -> Result<Page<ParticipantId>, StoreError> {
-        let pk = keys::carry_partition(organization, program);
-        let mut range = Range::new(&pk, "prt_", "prt_~", limit);
-        range.consistent = true;
-        let (items, next) = self.query(&range, after(cursor, &["sk"], ("pk", &pk))).await?;
-        let open = |item: &&Item| item.get("open").and_then(|open| open.as_bool().ok()) == Some(&true);
-        let parse = |item: &Item| ParticipantId::parse(text_of(item, "sk")).map_err(StoreError::corrupt);
-        let rows = items.iter().filter(open).map(parse).collect::<Result<_, _>>()?;
-        Ok(Page { rows, next: next.map(|key| write_cursor(&key, &["sk"])) })
-    }
-
-    /// A run is done with a participant, of whom something is left or nothing is. `false` when another worker is at the run,
-    /// or something of the participant's changed that has to be looked at.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn finish_participant(
-        &self,
-        organization: &OrganizationId,
-        row: &BillingRunRow,
-        carried: &Carried,
-        is_left: bool,
-    ) -> Result<bool, StoreError> {
-        let (item, condition) = next_run(organization, row, self.clock.now())?;
-        let mut seen = keys_item(&keys::run_seen(organization, &row.run, &carried.participant));
-        seen.insert(keys::TTL_ATTRIBUTE.to_owned(), self.days_from_now(SEEN_DAYS));
-        let mut actions = vec![self.put_action(item, &condition)?, self.put_action(seen, &absent())?];
-        if !row.dry_run {
-            if is_left {
-                actions.push(self.carry_action(organization, &row.program, &carried.participant)?);
-            } else if let Some(version) = carried.version {
-                let change = Change::new("SET #open = :no, #ttl = :ttl", "version = :version")
-                    .name("#open", "open")
-                    .name("#ttl", keys::TTL_ATTRIBUTE)
-                    .value(":no", AttributeValue::Bool(false))
-                    .value(":ttl", self.days_from_now(CLOSED_DAYS))
-                    .value(":version", number(version));
-                let key = keys::carry(organization, &row.program, &carried.participant);
-                actions.push(self.update_action(&key, &change)?);
-            }
-        }
-        Ok(matches!(self.transact(actions).await?, Transaction::Committed))
-    }
-
-    /// Notes that something of a participant is left to bill. Its version goes up, so that a run that has looked before does
-    /// not close it.
-    pub(crate) fn carry_action(
-        &self,
-        organization: &OrganizationId,
-        program: &ProgramId,
-        participant: &ParticipantId,
-    ) -> Result<TransactWriteItem, StoreError> {
-        let expression = "SET #open = :yes, version = if_not_exists(version, :zero) + :one REMOVE #ttl";
-        let change = Change::new(expression, "")
-            .name("#open", "open")
-            .name("#ttl", keys::TTL_ATTRIBUTE)
-            .value(":yes", AttributeValue::Bool(true))
-            .value(":zero", number(0))
-            .value(":one", number(1));
-        self.update_action(&keys::carry(organization, program, participant), &change)
-    }
-
-    fn days_from_now(&self, days: i64) -> AttributeValue {
+    /// A moment so many days ahead, for TTL.
+    pub(crate) fn days_from_now(&self, days: i64) -> AttributeValue {
         number((self.clock.now() + Duration::days(days)).timestamp())
     }
-}
-
-fn keys_item(key: &Key) -> Item {
-    super::item::key_attributes(key)
 }
 
 /// The item of a run; it is due while the run is at work.

@@ -1,25 +1,18 @@
-//! Partner invoices, and the marks on the ledger's lines that stand on them.
-//!
-//! A line is marked in the transaction that adds it to its invoice, on the condition that it is not marked, or still names
-//! the void invoice that was seen. So at any moment an invoice comes to exactly what is marked with it. Voiding is one write
-//! of the invoice's status: what names a void invoice is not billed.
-
-use std::collections::BTreeMap;
+//! Partner invoices: their rows, line items and lists of lines.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use chrono::{DateTime, Utc};
-use domain::billing::{Account, InvoiceLine, InvoiceStatus, Items, Period, Unbilled};
+use domain::billing::{InvoiceLine, InvoiceStatus, Period};
 use domain::id::{BillingRunId, ExternalId, OrganizationId, ParticipantId, PartnerInvoiceId, ProgramId};
 use domain::ledger::Note;
 use domain::money::{Currency, Money};
 use serde::{Deserialize, Serialize};
 
 use super::Store;
-use super::billing::{BillingRunRow, RunInvoice, next_run};
+use super::billing::{BillingRunRow, RunInvoice};
 use super::error::{StoreError, Transaction};
-use super::item::{Change, Item, from_item, number, text, text_of, to_item};
+use super::item::{Change, Item, from_item, number, to_item};
 use super::keys::{self, Key};
-use super::ledger::line;
 use super::organization::absent;
 use super::page::{Page, Range, after, write_cursor};
 
@@ -109,7 +102,7 @@ impl PartnerInvoiceRow {
         Some(Self { total: self.total.checked_add(total)?, lines, parts, ..self.clone() })
     }
 
-    fn listed(&self) -> RunInvoice {
+    pub(crate) fn listed(&self) -> RunInvoice {
         RunInvoice {
             invoice: self.invoice.clone(),
             participant: self.participant.clone(),
@@ -133,19 +126,8 @@ pub struct InvoiceItem {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct PartRow {
-    lines: Vec<InvoiceLine>,
-}
-
-/// What a run finds of a participant.
-#[derive(Debug, Default)]
-pub struct Open {
-    /// Its cash, as far as it is not billed.
-    pub account: Account,
-    /// Invoices of the run, by currency.
-    pub of_run: BTreeMap<Currency, PartnerInvoiceRow>,
-    /// How many reads that took.
-    pub reads: u32,
+pub(crate) struct PartRow {
+    pub(crate) lines: Vec<InvoiceLine>,
 }
 
 impl Store {
@@ -276,99 +258,6 @@ impl Store {
         }
     }
 
-    /// What a run finds of a participant, by strong reads.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn read_open_lines(
-        &self,
-        organization: &OrganizationId,
-        participant: &ParticipantId,
-        run: &BillingRunId,
-    ) -> Result<Open, StoreError> {
-        let pk = keys::participant_partition(organization, participant);
-        let end = format!("{}~", keys::INVOICES);
-        let (items, reads) = self.all_of(&pk, keys::INVOICES, &end, true).await?;
-        let mut open = Open { reads, ..Open::default() };
-        let mut void = Vec::new();
-        for item in items {
-            let row: PartnerInvoiceRow = from_item(item)?;
-            if !row.status.is_live() {
-                void.push(row.invoice.clone());
-            }
-            if row.run == *run {
-                open.of_run.insert(row.currency, row);
-            }
-        }
-        void.sort();
-        let mut range = Range::new(&pk, keys::LEDGER, keys::LEDGER_END, PAGE);
-        range.consistent = true;
-        let mut from = None;
-        loop {
-            let (items, next) = self.query(&range, from).await?;
-            open.reads = open.reads.saturating_add(1);
-            for item in items.into_iter().filter(|item| !keys::is_snapshot(text_of(item, "sk"))) {
-                let mark = match text_of(&item, BILLED_ON) {
-                    "" => None,
-                    invoice => Some(PartnerInvoiceId::parse(invoice).map_err(StoreError::corrupt)?),
-                };
-                // An invoice that was made since the first read is live.
-                let live = |invoice| void.binary_search(invoice).is_err();
-                open.account.add(&line(item)?, mark.as_ref().map(|invoice| (invoice, live(invoice))));
-            }
-            from = next;
-            if from.is_none() {
-                return Ok(open);
-            }
-        }
-    }
-
-    /// Puts lines onto an invoice: its row as it is afterwards, the lines, what they add to its line items, and the marks.
-    /// With `run`, the invoice is complete, and the run counts it. `false` when anything changed in the meantime.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn commit_invoice_lines(
-        &self,
-        organization: &OrganizationId,
-        invoice: &PartnerInvoiceRow,
-        (lines, items): (&[Unbilled], &Items<'_>),
-        run: Option<&BillingRunRow>,
-    ) -> Result<bool, StoreError> {
-        let mut actions = vec![self.invoice_action(organization, invoice)?];
-        if !lines.is_empty() {
-            let key = keys::invoice_part(organization, &invoice.invoice, invoice.parts);
-            let part = PartRow { lines: lines.iter().map(|unbilled| unbilled.line.clone()).collect() };
-            actions.push(self.put_action(to_item(&key, &part)?, &absent())?);
-        }
-        for unbilled in lines {
-            actions.push(self.mark_action(organization, &invoice.invoice, unbilled)?);
-        }
-        for ((referee, terms_version), (amount, count)) in items {
-            let key = keys::invoice_item(organization, &invoice.invoice, referee, *terms_version);
-            let change = Change::new(
-                "SET #referee = :referee, #terms = :terms ADD #amount :amount, #lines :count",
-                "",
-            )
-            .name("#referee", "referee")
-            .name("#terms", "terms_version")
-            .name("#amount", "amount")
-            .name("#lines", "lines")
-            .value(":referee", text(referee.as_str()))
-            .value(":terms", number(terms_version))
-            .value(":amount", number(amount))
-            .value(":count", number(count));
-            actions.push(self.update_action(&key, &change)?);
-        }
-        if let Some(run) = run {
-            let key = keys::run_invoice(organization, &run.run, &invoice.invoice);
-            actions.push(self.put_action(to_item(&key, &invoice.listed())?, &absent())?);
-            let (item, condition) = next_run(organization, run, self.clock.now())?;
-            actions.push(self.put_action(item, &condition)?);
-        }
-        Ok(matches!(self.transact(actions).await?, Transaction::Committed))
-    }
-
     /// Writes an invoice with another status. What stands on a void one is left to bill again. `false` when it changed in the
     /// meantime.
     ///
@@ -387,7 +276,7 @@ impl Store {
     }
 
     /// An invoice, one version up, on the condition that nobody else has written it.
-    fn invoice_action(
+    pub(crate) fn invoice_action(
         &self,
         organization: &OrganizationId,
         invoice: &PartnerInvoiceRow,
@@ -401,27 +290,6 @@ impl Store {
                 self.put_action(item, &unchanged)
             }
         }
-    }
-
-    fn mark_action(
-        &self,
-        organization: &OrganizationId,
-        invoice: &PartnerInvoiceId,
-        unbilled: &Unbilled,
-    ) -> Result<TransactWriteItem, StoreError> {
-        let line = &unbilled.line;
-        let key = match line.correction {
-            None => keys::reward(organization, &line.reward),
-            Some(number) => keys::entry(organization, &line.reward, number, line.recorded_at),
-        };
-        let set = format!("SET {BILLED_ON} = :invoice");
-        let change = match &unbilled.was_on {
-            None => Change::new(set, format!("attribute_exists(pk) AND attribute_not_exists({BILLED_ON})")),
-            Some(void) => {
-                Change::new(set, format!("{BILLED_ON} = :void")).value(":void", text(void.as_str()))
-            }
-        };
-        self.update_action(&key, &change.value(":invoice", text(invoice.as_str())))
     }
 
     /// Every row of a range, and how many reads that took.
@@ -446,9 +314,6 @@ impl Store {
         }
     }
 }
-
-/// The attribute of a ledger line that names the invoice it stands on.
-const BILLED_ON: &str = "billed_on";
 
 fn read_place(cursor: &str) -> Option<(u32, usize)> {
     let (part, place) = cursor.split_once('.')?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveTime;
 use domain::billing::{Period, day_after};
 use domain::id::{ExternalId, OrganizationId, ParticipantId, RewardId, time_digits};
-use domain::ledger::{Line, Reward};
+use domain::ledger::Line;
 use domain::money::Money;
 use domain::referral::{Binding, Referral};
 use domain::referral_report::{SumsByRow, add};
@@ -16,10 +16,12 @@ use super::error::StoreError;
 use super::item::text_of;
 use super::keys::{self, Key};
 use super::ledger::line;
-use super::page::Page;
+use super::page::{Page, Range};
 
 /// Rewards read at a time.
 const REWARDS_PAGE: usize = 100;
+/// Lines read at a time.
+const LINES_PAGE: i32 = 500;
 
 impl Store {
     /// Referrals of one referrer as they were listed, newest first, each with what is known of its referee now.
@@ -73,52 +75,71 @@ impl Store {
                 add(&mut row.billed, amount).map_err(StoreError::corrupt)?;
             }
         }
-        for (reward, amount) in self.lines_of_days(organization, participant, days).await? {
-            let row = sums.entry((reward.referee, reward.terms_version)).or_default();
-            add(&mut row.earned, amount).map_err(StoreError::corrupt)?;
-        }
+        self.add_lines_of_days(organization, participant, days, &mut sums).await?;
         Ok(sums)
     }
 
-    /// What each line of a range of days adds, with the reward that it opens or corrects.
-    async fn lines_of_days(
+    /// Adds the ledger's lines of some days, a page at a time: of each line only the sum stays in memory, and of each reward
+    /// whose row of the report it is.
+    async fn add_lines_of_days(
         &self,
         organization: &OrganizationId,
         participant: &ParticipantId,
         days: Period,
-    ) -> Result<Vec<(Reward, Money)>, StoreError> {
+        sums: &mut SumsByRow,
+    ) -> Result<(), StoreError> {
         let pk = keys::participant_partition(organization, participant);
         let place = |at| format!("{}{}", keys::LEDGER, time_digits(at));
-        let from = place(days.from.and_time(NaiveTime::MIN).and_utc());
-        let (items, _) = self.all_of(&pk, &from, &place(days.ends_at()), false).await?;
-        let mut rewards: BTreeMap<RewardId, Reward> = BTreeMap::new();
-        let mut lines: Vec<(RewardId, Money)> = Vec::new();
-        for item in items.into_iter().filter(|item| !keys::is_snapshot(text_of(item, "sk"))) {
-            match line(item)? {
-                Line::Reward(reward) => {
-                    lines.push((reward.reward.clone(), Money::new(reward.delta, reward.unit)));
-                    rewards.insert(reward.reward.clone(), *reward);
+        let (from, to) = (place(days.from.and_time(NaiveTime::MIN).and_utc()), place(days.ends_at()));
+        let range = Range::new(&pk, &from, &to, LINES_PAGE);
+        let mut rows: BTreeMap<RewardId, (ExternalId, u32)> = BTreeMap::new();
+        // Corrections of rewards that were opened before the days.
+        let mut earlier: BTreeMap<RewardId, Vec<Money>> = BTreeMap::new();
+        let mut next = None;
+        loop {
+            let (items, more) = self.query(&range, next).await?;
+            for item in items.into_iter().filter(|item| !keys::is_snapshot(text_of(item, "sk"))) {
+                match line(item)? {
+                    Line::Reward(reward) => {
+                        let row = (reward.referee, reward.terms_version);
+                        add_earned(sums, &row, Money::new(reward.delta, reward.unit))?;
+                        rows.insert(reward.reward, row);
+                    }
+                    Line::Entry(entry) => {
+                        let amount = Money::new(entry.delta, entry.unit);
+                        match rows.get(&entry.reward) {
+                            Some(row) => add_earned(sums, row, amount)?,
+                            None => earlier.entry(entry.reward).or_default().push(amount),
+                        }
+                    }
                 }
-                Line::Entry(entry) => lines.push((entry.reward, Money::new(entry.delta, entry.unit))),
+            }
+            next = more;
+            if next.is_none() {
+                break;
             }
         }
-        // What has no value is in no sum.
-        lines.retain(|(_, amount)| !RewardKind::is_action_unit(amount.unit));
-        let mut earlier: Vec<&RewardId> =
-            lines.iter().map(|(reward, _)| reward).filter(|reward| !rewards.contains_key(*reward)).collect();
-        earlier.sort();
-        earlier.dedup();
-        let places: Vec<Key> = earlier.into_iter().map(|reward| keys::reward(organization, reward)).collect();
+        let places: Vec<Key> = earlier.keys().map(|reward| keys::reward(organization, reward)).collect();
         for places in places.chunks(REWARDS_PAGE) {
-            let found = self.get_rewards(places).await?;
-            rewards.extend(found.into_iter().map(|reward| (reward.reward.clone(), reward)));
+            for reward in self.get_rewards(places).await? {
+                let row = (reward.referee, reward.terms_version);
+                for amount in earlier.remove(&reward.reward).unwrap_or_default() {
+                    add_earned(sums, &row, amount)?;
+                }
+            }
         }
-        let with_reward = |(reward, amount): (RewardId, Money)| {
-            let found = rewards.get(&reward).cloned();
-            found
-                .map(|found| (found, amount))
-                .ok_or_else(|| StoreError::corrupt(format!("there is no {reward}")))
-        };
-        lines.into_iter().map(with_reward).collect()
+        match earlier.keys().next() {
+            Some(reward) => Err(StoreError::corrupt(format!("there is no {reward}"))),
+            None => Ok(()),
+        }
     }
+}
+
+/// What has no value is in no sum.
+fn add_earned(sums: &mut SumsByRow, row: &(ExternalId, u32), amount: Money) -> Result<(), StoreError> {
+    if RewardKind::is_action_unit(amount.unit) {
+        return Ok(());
+    }
+    let row = sums.entry(row.clone()).or_default();
+    add(&mut row.earned, amount).map_err(StoreError::corrupt)
 }
