@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import adapters
+import partners
 import rules
 from stage import wait_for
 from story import today
@@ -214,6 +215,7 @@ STEPS = [
     the_nightly_reports_equal_the_ledger,
     *rules.STEPS,
     *adapters.STEPS,
+    *partners.STEPS,
     the_openapi_document_describes_every_route_that_is_deployed,
     every_route_has_answered_and_none_has_failed,
     the_logs_hold_no_secret,

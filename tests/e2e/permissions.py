@@ -51,6 +51,8 @@ def each_role_may_do_what_its_function_does_and_no_more(story):
         ("dynamodb:ConditionCheckItem", table): [
             "AttributeSignup", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",
         ],
+        ("dynamodb:BatchGetItem", table): ["AggregateReports", "ManageProgram"],
+        ("dynamodb:UpdateItem", table): FUNCTIONS,
         ("dynamodb:Query", table): [
             "AggregateReports", "AttributeSignup", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",
         ],
@@ -67,7 +69,7 @@ def each_role_may_do_what_its_function_does_and_no_more(story):
         ("sqs:ReceiveMessage", queue_arn(stage, "FulfillQueue")): ["FulfillReward"],
         ("sqs:SendMessage", queue_arn(stage, "EventsQueue")): ["FulfillReward"],
         ("sqs:ReceiveMessage", queue_arn(stage, "EventsQueue")): [],
-        ("sqs:SendMessage", queue_arn(stage, "ReportQueue")): ["AggregateReports"],
+        ("sqs:SendMessage", queue_arn(stage, "ReportQueue")): ["AggregateReports", "ManageProgram", "SweepDue"],
         ("sqs:SendMessage", queue_arn(stage, "FulfillDlq")): [],
     }
     found = {(action, arn): who_may(stage, action, arn) for action, arn in expected}

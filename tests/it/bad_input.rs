@@ -2,6 +2,8 @@
 
 #[path = "bad_input/adapters.rs"]
 mod adapters;
+#[path = "bad_input/billing.rs"]
+mod billing;
 #[path = "bad_input/bodies.rs"]
 mod bodies;
 #[path = "bad_input/by_hand.rs"]

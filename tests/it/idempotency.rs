@@ -345,12 +345,14 @@ struct Office {
     /// Rewards that wait for approval, and one that was delivered.
     waiting: Vec<String>,
     delivered: String,
+    partners: tests::Partners,
 }
 
 impl Office {
     async fn open() -> Self {
         let world = World::start().await;
         let tenant = world.tenant().await;
+        let partners = tests::Partners::open(&world, &tenant).await;
         let fixed = json!({"fixed": {"amount": 300, "currency": "USD"}});
         let waits = |id: &str| json!({"id": id, "approval": "manual", "amount": fixed});
         let terms = json!({"rules": [waits("a"), waits("b"), {"id": "c", "amount": fixed},
@@ -367,7 +369,7 @@ impl Office {
             posted.map(|line| line["reward"].as_str().unwrap().to_owned()).collect();
         let delivered = waiting.pop().unwrap();
         world.drain().await;
-        Self { world, tenant, program, anna, bob, waiting, delivered }
+        Self { world, tenant, program, anna, bob, waiting, delivered, partners }
     }
 
     /// Every row, but for secrets: the same one is sealed otherwise each time.
@@ -389,7 +391,13 @@ impl Office {
         let endpoint = format!("/v1/webhook-endpoints/{}", endpoint["id"].as_str().unwrap());
         let key = self.tenant.post("/v1/api-keys", json!({"name": "other"})).await.created();
         let terms = json!({"terms": percent_rule("20")});
+        let invoice = |index: usize, action: &str| {
+            format!("/v1/partner-invoices/{}/{action}", self.partners.invoices[index])
+        };
         vec![
+            ("POST", invoice(0, "finalize"), by.clone()),
+            ("POST", invoice(0, "pay"), by.clone()),
+            ("POST", invoice(1, "void"), by.clone()),
             ("PATCH", program.clone(), json!({"name": "Renamed", "terms": percent_rule("11")})),
             ("PUT", format!("{program}/groups/gold"), terms.clone()),
             ("POST", format!("{program}/simulate"), json!({"events": []})),
@@ -521,8 +529,15 @@ async fn every_call_with_a_name_of_its_own_has_one_effect_however_often_it_is_ma
         made.insert(format!("{method} {path}"));
     }
     // Creations are told apart by an Idempotency-Key, and webhooks by their events; there are tests of their own for both.
-    let creations =
-        ["organizations", "api-keys", "programs", "webhook-endpoints", "participants/{id}/rewards"];
+    let creations = [
+        "organizations",
+        "api-keys",
+        "programs",
+        "webhook-endpoints",
+        "participants/{id}/rewards",
+        "billing-runs",
+        "participants/{id}/tokens",
+    ];
     made.extend(creations.map(|path| format!("POST /v1/{path}")));
     made.extend(
         ["stripe", "paddle", "chargebee"].map(|name| format!("POST /v1/webhooks/{name}/{{endpoint}}")),

@@ -2,6 +2,7 @@
 
 mod adapters;
 mod bad_input;
+mod billing;
 mod budget;
 mod crash;
 mod idempotency;

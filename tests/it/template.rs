@@ -50,6 +50,17 @@ fn a_message_stays_hidden_for_six_times_as_long_as_its_consumer_may_take() {
 }
 
 #[test]
+fn only_who_sends_itself_messages_may_do_so_for_long() {
+    let template = template();
+    for function in &template.functions {
+        // Lambda ends a chain of a function's own messages after about sixteen unless it is told that it is meant.
+        let sends_to_itself = function.id == "AggregateReportsFunction";
+        let allowed = function.properties.get("RecursiveLoop").and_then(Value::as_str) == Some("Allow");
+        assert_eq!(allowed, sends_to_itself, "{}", function.id);
+    }
+}
+
+#[test]
 fn consumers_report_single_failures_and_run_in_bounded_numbers() {
     let template = template();
     for source in template.event_sources() {

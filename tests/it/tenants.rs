@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws::store::Item;
 use serde_json::{Value, json};
-use tests::{Participant, Tenant, World, percent_rule};
+use tests::{Participant, Partners, Tenant, World, percent_rule};
 
 /// An organization with one of everything.
 #[derive(Debug)]
@@ -69,11 +69,12 @@ struct More {
     /// A reward that was given by hand, and its source.
     gift: String,
     gift_source: String,
+    partners: Partners,
 }
 
 /// Every organization uses the same ids here too: participants `mia` and `max`, referees `ned`, `otto` and `quin`,
 /// visitor `v-1`, promo code `SUMMER25`, group `gold`, Idempotency-Key `gift`, and events of the same names.
-async fn live_on(world: &World, life: &Life, amount: i64) -> More {
+async fn live_on(world: &World, life: &Life, partners: Partners, amount: i64) -> More {
     let tenant = &life.tenant;
     let money = |amount: i64| json!({"amount": amount, "currency": "USD"});
     let terms = |amount: i64| {
@@ -122,12 +123,24 @@ async fn live_on(world: &World, life: &Life, amount: i64) -> More {
     let gift = tenant.send("POST", &path, gift, &[("idempotency-key", "gift")]).await.created();
     world.drain().await;
     let text = |name: &str| gift[name].as_str().unwrap().to_owned();
-    More { program, mia, max, waiting, gift: text("id"), gift_source: text("source") }
+    More { program, mia, max, waiting, gift: text("id"), gift_source: text("source"), partners }
 }
 
 async fn two_full_lives() -> (World, [(Life, More); 2]) {
     let (world, one, two) = two_lives().await;
-    let (of_one, of_two) = (live_on(&world, &one, 300).await, live_on(&world, &two, 500).await);
+    let mut partners = Vec::new();
+    for life in [&one, &two] {
+        let billed = Partners::open(&world, &life.tenant).await;
+        let by = json!({"actor": "finance", "reason": "wrong"});
+        let void = format!("/v1/partner-invoices/{}/void", billed.invoices[0]);
+        life.tenant.post(&void, by).await.ok();
+        let tokens = format!("/v1/participants/{}/tokens", billed.pia.id);
+        life.tenant.post(&tokens, json!({"minutes": 1_440})).await.created();
+        partners.push(billed);
+    }
+    let (of_two, of_one) = (partners.pop().unwrap(), partners.pop().unwrap());
+    let (of_one, of_two) =
+        (live_on(&world, &one, of_one, 300).await, live_on(&world, &two, of_two, 500).await);
     (world, [(one, of_one), (two, of_two)])
 }
 
@@ -179,6 +192,11 @@ async fn nothing_of_another_organization_can_be_read() {
         format!("/v1/rewards/{}", more.waiting),
         format!("/v1/decisions/{}", more.gift_source),
         format!("/v1/decisions/milestone/own/bonus.1?participant={}", more.mia.id),
+        format!("/v1/participants/{}/partner-invoices", more.partners.pia.id),
+        format!("/v1/billing-runs/{}", more.partners.run),
+        format!("/v1/billing-runs/{}/invoices", more.partners.run),
+        format!("/v1/partner-invoices/{}", more.partners.invoices[2]),
+        format!("/v1/partner-invoices/{}/lines", more.partners.invoices[2]),
     ];
     for path in &theirs {
         two.tenant.get(path).await.ok();
@@ -188,6 +206,7 @@ async fn nothing_of_another_organization_can_be_read() {
         format!("/v1/rewards?participant={}", two.anna.id),
         format!("/v1/referrals?referrer={}", two.anna.id),
         format!("/v1/referrals?referrer={}", more.max.id),
+        format!("/v1/reports/referrals?from={day}&to={day}&participant={}", more.partners.pia.id),
     ];
     for path in &empty {
         assert_ne!(two.tenant.get(path).await.ok()["data"], json!([]), "{path}");
@@ -218,6 +237,8 @@ async fn nothing_of_another_organization_can_be_read() {
         "/v1/decisions/payout/own/p-1".to_owned(),
         format!("/v1/reports/daily?{days}"),
         format!("/v1/exchange-rates/{day}"),
+        format!("/v1/reports/referrals?{days}"),
+        "/v1/billing-runs".to_owned(),
     ];
     for path in &shared {
         let (mine, yours) = (one.tenant.get(path).await.ok(), two.tenant.get(path).await.ok());
@@ -263,6 +284,10 @@ fn assert_tells_nothing_of(life: &Life, more: &More, path: &str, body: &Value) {
         &more.max.code,
         &more.waiting,
         &more.gift,
+        &more.partners.program,
+        &more.partners.pia.id,
+        &more.partners.run,
+        &more.partners.invoices[2],
     ];
     for id in ids.into_iter().chain(further) {
         assert!(!text.contains(id.as_str()), "{path} tells {id}: {text}");
@@ -305,7 +330,16 @@ fn foreign_calls(two: &Life, more: &More) -> Vec<(&'static str, String, Value, u
     let replay = |source: &str| format!("/v1/events/{}/replay", source.replace('/', ":"));
     let assign = |program: &str| json!({"program": program, "referrer": "mia"});
     let absent = |method, path: String, body: &Value| (method, path, body.clone(), 404, "not_found");
+    let partners = &more.partners;
+    let invoice = |action: &str| format!("/v1/partner-invoices/{}/{action}", partners.invoices[2]);
+    let run =
+        json!({"program": partners.program, "from": partners.day, "to": partners.day, "dry_run": false});
     vec![
+        absent("POST", invoice("finalize"), &by),
+        absent("POST", invoice("pay"), &by),
+        absent("POST", invoice("void"), &by),
+        absent("POST", format!("/v1/participants/{}/tokens", partners.pia.id), &json!({})),
+        ("POST", "/v1/billing-runs".to_owned(), run, 400, "invalid_request"),
         absent("PATCH", program.clone(), &json!({"status": "ended"})),
         absent("PATCH", program.clone(), &terms),
         absent("PUT", format!("{program}/groups/gold"), &terms),
@@ -510,7 +544,7 @@ async fn every_key_of_the_table_begins_with_its_organization() {
             [&one, &two].into_iter().filter(|life| format!("{row:?}").contains(&life.organization)).collect();
         assert!(mentioned.len() <= 1, "{pk} {sk} holds something of both");
         // These lead to an organization; the module documentation of the keys lists them.
-        if ["ORGANIZATIONS", "KEY", "ENDPOINT"].contains(&pk.split('#').next().unwrap()) {
+        if ["ORGANIZATIONS", "KEY", "ENDPOINT", "TOKEN"].contains(&pk.split('#').next().unwrap()) {
             assert_eq!(mentioned.len(), 1, "{pk} {sk}");
             continue;
         }
@@ -525,6 +559,10 @@ async fn every_key_of_the_table_begins_with_its_organization() {
     let documented = [
         "API key",
         "API key listed",
+        "billing of a program",
+        "billing run",
+        "billing run listed",
+        "carried over",
         "code",
         "customer",
         "directory",
@@ -532,18 +570,24 @@ async fn every_key_of_the_table_begins_with_its_organization() {
         "endpoint listed",
         "entry",
         "former referral",
+        "invoice of a run",
+        "line item",
+        "lines of an invoice",
         "participant",
+        "partner invoice",
         "program",
         "promotion",
         "rates",
         "referee",
         "report",
         "reward",
+        "seen by a run",
         "share",
         "snapshot",
         "source",
         "tally",
         "terms",
+        "token",
         "touch",
         "waiting for a rate",
     ];
@@ -559,6 +603,16 @@ fn kind_of(pk: &str, sk: &str) -> &'static str {
     match (pk.split('#').next().unwrap(), sk.split('#').next().unwrap()) {
         ("ORGANIZATIONS", _) => "directory",
         ("KEY", _) => "API key",
+        ("TOKEN", _) => "token",
+        _ if pk.ends_with("#RUNS") => "billing run listed",
+        _ if pk.ends_with("#CARRY") => "carried over",
+        (_, "RUN") => "billing run",
+        (_, "SEEN") => "seen by a run",
+        (_, "INVOICE") if pk.contains("#run_") => "invoice of a run",
+        (_, "INVOICE") => "partner invoice",
+        (_, "INVOICE-ITEM") => "line item",
+        (_, "INVOICE-PART") => "lines of an invoice",
+        (_, "BILLING") => "billing of a program",
         ("ENDPOINT", _) => "endpoint",
         (_, "KEY") => "API key listed",
         (_, "ENDPOINT") => "endpoint listed",

@@ -1,12 +1,16 @@
-//! The nightly report. The schedule's event names the day; one message per organization folds it. Both steps can be
-//! repeated at will: the same day gives the same report under the same key.
+//! What goes over much of an organization's data: the nightly report and billing runs.
+//!
+//! The schedule's event names the day of the report; one message per organization folds it. Both steps can be repeated at
+//! will: the same day gives the same report under the same key.
+
+mod billing;
 
 use aws::batch::{self, Outcome};
 use aws::queue::Queue;
 use aws::store::Store;
 use aws::store::StoreError;
 use aws::store::keys::DAY_SHARDS;
-use aws::{ConfigError, HandlerError, Platform};
+use aws::{Clock, ConfigError, HandlerError, Platform};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::id::OrganizationId;
 use domain::message::ReportMessage;
@@ -23,6 +27,7 @@ pub struct Deps {
     /// The table.
     pub store: Store,
     report_queue: Queue,
+    clock: Clock,
 }
 
 /// The schedule's event.
@@ -44,11 +49,11 @@ impl Deps {
     /// [`ConfigError`] names the variable that is missing.
     pub fn new(platform: &Platform, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let report_queue = Queue::new(platform, lookup, "REPORT_QUEUE_URL")?;
-        Ok(Self { store: Store::new(platform, lookup)?, report_queue })
+        Ok(Self { store: Store::new(platform, lookup)?, report_queue, clock: platform.clock.clone() })
     }
 }
 
-/// Handles the schedule's event (fan out) or a batch of `report.day.v1` (fold).
+/// Handles the schedule's event (fan out) or a batch of messages: `report.day.v1` (fold), `billing_run.due.v1` (go on).
 ///
 /// # Errors
 /// [`HandlerError`] when the event is neither, or an organization could not be sent.
@@ -91,10 +96,14 @@ async fn fan_out(deps: &Deps, day: NaiveDate) -> Result<Value, HandlerError> {
 }
 
 async fn report(deps: &Deps, message: ReportMessage) -> Outcome {
-    let ReportMessage::DayV1 { organization, day } = message;
-    match fold(deps, &organization, day).await {
-        Ok(()) => Outcome::Done,
-        Err(error) => Outcome::Retry(error.to_string()),
+    match message {
+        ReportMessage::DayV1 { organization, day } => match fold(deps, &organization, day).await {
+            Ok(()) => Outcome::Done,
+            Err(error) => Outcome::Retry(error.to_string()),
+        },
+        ReportMessage::BillingRunDueV1 { organization, run } => {
+            billing::go_on(deps, &organization, &run).await
+        }
     }
 }
 

@@ -80,6 +80,18 @@ pub(crate) struct RejectRequest {
     reason: String,
 }
 
+/// Who does something to a partner invoice, and why.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InvoiceActionRequest {
+    /// Who: your own name of an administrator, 1 to 100 characters.
+    #[schema(example = "admin_3", min_length = 1, max_length = 100)]
+    pub(crate) actor: String,
+    /// Why: 1 to 500 characters.
+    #[schema(min_length = 1, max_length = 500)]
+    pub(crate) reason: String,
+}
+
 /// Who takes a reward back, and why.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -254,7 +266,7 @@ fn state(reward: &Reward) -> String {
         .unwrap_or_default()
 }
 
-fn note(actor: &str, reason: &str) -> Result<Note, Problem> {
+pub(crate) fn note(actor: &str, reason: &str) -> Result<Note, Problem> {
     let actor = checked_text("/actor", actor, ACTOR_CHARS_MAX)?;
     Ok(Note { actor, reason: checked_text("/reason", reason, REASON_CHARS_MAX)? })
 }

@@ -1,7 +1,8 @@
 //! What the people of an organization set up, look at and do by hand: keys, programs with their terms, participants'
-//! own terms, webhook endpoints, referrals, rewards, ledgers, balances, decisions and reports.
+//! own terms, webhook endpoints, referrals, rewards, ledgers, balances, partner invoices, decisions and reports.
 
 mod api_keys;
+mod billing_runs;
 mod by_hand;
 mod decisions;
 mod endpoints;
@@ -11,13 +12,16 @@ mod ledger;
 mod organizations;
 mod parked;
 mod participants;
+mod partner_invoices;
 mod programs;
+mod referral_report;
 mod referrals;
 mod replay;
 mod reports;
 mod rewards;
 mod simulation;
 mod terms;
+mod tokens;
 
 use aws::http::{Edge, IdempotencyKey, Problem, finish};
 use aws::queue::Queue;
@@ -42,13 +46,14 @@ pub struct Deps {
     /// The HTTP edge, with the store.
     pub edge: Edge,
     settler: Settler,
+    report_queue: Queue,
     root_key: Secret,
     sealer: Sealer,
 }
 
 impl Deps {
-    /// From the platform and the function's variables: `TABLE_NAME`, `FULFILL_QUEUE_URL`, `ROOT_KEY_SECRET_ARN`,
-    /// `SEALING_KEY_SECRET_ARN`.
+    /// From the platform and the function's variables: `TABLE_NAME`, `FULFILL_QUEUE_URL`, `REPORT_QUEUE_URL`,
+    /// `ROOT_KEY_SECRET_ARN`, `SEALING_KEY_SECRET_ARN`.
     ///
     /// # Errors
     /// [`ConfigError`] names the variable that is missing.
@@ -57,10 +62,11 @@ impl Deps {
         let root_key = Secret::new(platform, lookup, "ROOT_KEY_SECRET_ARN")?;
         let sealer = Sealer::new(platform, lookup)?;
         let fulfill_queue = Queue::new(platform, lookup, "FULFILL_QUEUE_URL")?;
+        let report_queue = Queue::new(platform, lookup, "REPORT_QUEUE_URL")?;
         let clock = platform.clock.clone();
         let settler = Settler { store: store.clone(), fulfill_queue, clock: clock.clone() };
         let edge = Edge { store, clock, entropy: platform.entropy };
-        Ok(Self { edge, settler, root_key, sealer })
+        Ok(Self { edge, settler, report_queue, root_key, sealer })
     }
 
     /// The bytes that a new thing's id and secret are made from: random, or the same for the same `Idempotency-Key`,
@@ -105,10 +111,21 @@ pub fn router(deps: Deps) -> Router {
         .route("/v1/participants/{id}/enrollments", get(enrollments::list))
         .route("/v1/participants/{id}/ledger", get(ledger::list))
         .route("/v1/participants/{id}/balances", get(ledger::balances))
+        .route("/v1/participants/{id}/partner-invoices", get(partner_invoices::list))
+        .route("/v1/participants/{id}/tokens", post(tokens::create))
+        .route("/v1/billing-runs", post(billing_runs::create).get(billing_runs::list))
+        .route("/v1/billing-runs/{run}", get(billing_runs::read))
+        .route("/v1/billing-runs/{run}/invoices", get(billing_runs::invoices))
+        .route("/v1/partner-invoices/{id}", get(partner_invoices::read))
+        .route("/v1/partner-invoices/{id}/lines", get(partner_invoices::lines))
+        .route("/v1/partner-invoices/{id}/finalize", post(partner_invoices::finalize))
+        .route("/v1/partner-invoices/{id}/pay", post(partner_invoices::pay))
+        .route("/v1/partner-invoices/{id}/void", post(partner_invoices::void))
         .route("/v1/decisions/{*source}", get(decisions::read))
         .route("/v1/events/{source}/replay", post(replay::replay))
         .route("/v1/parked-events", get(parked::list))
         .route("/v1/reports/daily", get(reports::daily))
+        .route("/v1/reports/referrals", get(referral_report::referrals))
         .route(
             "/openapi.json",
             get(async || ([(CONTENT_TYPE, "application/json")], OPENAPI).into_response()),
@@ -154,6 +171,18 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         replay::replay,
         parked::list,
         reports::daily,
+        referral_report::referrals,
+        tokens::create,
+        billing_runs::create,
+        billing_runs::list,
+        billing_runs::read,
+        billing_runs::invoices,
+        partner_invoices::list,
+        partner_invoices::read,
+        partner_invoices::lines,
+        partner_invoices::finalize,
+        partner_invoices::pay,
+        partner_invoices::void,
         openapi_document,
     ))]
     struct Doc;

@@ -14,9 +14,9 @@ const LIST_DAYS_MAX: u64 = 31;
 /// Days of such a list unless told.
 const LIST_DAYS: u64 = 7;
 /// Years whose days sort by time as they do by text, which is how the table sorts them.
-const YEARS: std::ops::RangeInclusive<i32> = 1970..=9999;
+pub(crate) const YEARS: std::ops::RangeInclusive<i32> = 1970..=9999;
 /// Most daily reports in one answer.
-const REPORTS_MAX: u64 = 366;
+pub(crate) const REPORTS_MAX: u64 = 366;
 
 /// Daily reports.
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,7 +68,7 @@ pub(crate) fn days(
     Ok((from, to))
 }
 
-fn check_range(from: NaiveDate, to: NaiveDate, max: u64) -> Result<(), Problem> {
+pub(crate) fn check_range(from: NaiveDate, to: NaiveDate, max: u64) -> Result<(), Problem> {
     if [from, to].iter().any(|day| !YEARS.contains(&day.year())) {
         return Err(Problem::field("?from", "the days must be of the years 1970 to 9999"));
     }

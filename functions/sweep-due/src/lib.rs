@@ -8,7 +8,7 @@ use aws::store::Store;
 use aws::store::keys::{DUE_SHARDS, Due, DueTask};
 use aws::{Clock, ConfigError, HandlerError, Platform};
 use chrono::Duration;
-use domain::message::FulfillMessage;
+use domain::message::{FulfillMessage, ReportMessage};
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 
@@ -29,21 +29,23 @@ pub struct Deps {
     pub store: Store,
     settler: Settler,
     fulfill_queue: Queue,
+    report_queue: Queue,
     clock: Clock,
 }
 
 impl Deps {
-    /// From the platform and the function's variables: `TABLE_NAME`, `FULFILL_QUEUE_URL`.
+    /// From the platform and the function's variables: `TABLE_NAME`, `FULFILL_QUEUE_URL`, `REPORT_QUEUE_URL`.
     ///
     /// # Errors
     /// [`ConfigError`] names the variable that is missing.
     pub fn new(platform: &Platform, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let store = Store::new(platform, lookup)?;
         let fulfill_queue = Queue::new(platform, lookup, "FULFILL_QUEUE_URL")?;
+        let report_queue = Queue::new(platform, lookup, "REPORT_QUEUE_URL")?;
         let clock = platform.clock.clone();
         let settler =
             Settler { store: store.clone(), fulfill_queue: fulfill_queue.clone(), clock: clock.clone() };
-        Ok(Self { store, settler, fulfill_queue, clock })
+        Ok(Self { store, settler, fulfill_queue, report_queue, clock })
     }
 }
 
@@ -63,11 +65,14 @@ pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
             unread = Some(error);
             Vec::new()
         });
-        let mut messages = Vec::new();
+        let (mut messages, mut runs) = (Vec::new(), Vec::new());
         for due in rows {
             match due.task {
                 DueTask::Reward(reward) => {
                     messages.push(FulfillMessage::RewardDueV1 { organization: due.organization, reward });
+                }
+                DueTask::BillingRun(run) => {
+                    runs.push(ReportMessage::BillingRunDueV1 { organization: due.organization, run });
                 }
                 DueTask::Referee(_)
                 | DueTask::Customer(_)
@@ -85,6 +90,8 @@ pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
         }
         let taken = deps.fulfill_queue.send_all(&messages).await;
         sent = sent.saturating_add(taken.map_err(|error| HandlerError::failed(&error))?);
+        let taken = deps.report_queue.send_all(&runs).await;
+        sent = sent.saturating_add(taken.map_err(|error| HandlerError::failed(&error))?);
     }
     tracing::info!(sent, finished, failed, "swept");
     if let Some(error) = unread {
@@ -96,7 +103,7 @@ pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
 async fn finish(deps: &Deps, due: &Due) -> Result<(), SettleError> {
     let organization = &due.organization;
     match &due.task {
-        DueTask::Reward(_) => Ok(()),
+        DueTask::Reward(_) | DueTask::BillingRun(_) => Ok(()),
         DueTask::Referee(referee) => {
             let row = deps.store.get_referee(organization, referee).await?;
             deps.settler.release_referee(organization, referee, &row.waiting).await

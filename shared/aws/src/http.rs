@@ -13,7 +13,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 
-pub use auth::{Caller, api_key_secret, bearer, hash_of};
+pub use auth::{Caller, TOKEN_PREFIX, Viewer, api_key_secret, bearer, hash_of, token_secret};
 pub use cursor::{LIMIT_MAX, Limit, open_cursor, seal_cursor};
 pub use input::{IdempotencyKey, Json, Params, Path, PathId, read_part};
 pub use problem::{FieldError, Problem, ProblemBody, Refusal};

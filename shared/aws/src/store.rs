@@ -9,39 +9,50 @@ use crate::cache::Cache;
 use crate::config::{ConfigError, Lookup, required};
 use crate::{Clock, Meter, Platform};
 
+mod billing;
+mod carry;
 mod code;
 mod customer;
 mod day;
 mod due;
 pub mod error;
+mod invoice_lines;
 mod item;
 pub mod keys;
 mod ledger;
 mod organization;
 mod page;
 mod parked;
+mod partner_invoice;
 mod payment;
 mod program;
 mod rates;
 mod referee;
+mod referral_report;
 mod reward;
 mod source;
 mod tally;
+mod token;
 mod touch;
 
+pub use billing::{BillingRunRow, NewRun, Position, ProgramBillingRow, RunInvoice, RunStatus};
+pub use carry::Carried;
 pub use code::{CodeRow, ParticipantRow, Promo};
 pub use customer::CustomerLink;
 pub use error::{StoreError, Transaction};
+pub use invoice_lines::Open;
 pub use item::Item;
 pub use organization::{ApiKeyRow, EndpointRow, KEYS_MAX, OrganizationRow};
 pub use page::Page;
 pub use parked::{PARKED_DAYS, Parked, Parking};
+pub use partner_invoice::{Act, InvoiceItem, PartnerInvoiceRow};
 pub use program::{ProgramRow, Then};
 pub use rates::RatesRow;
 pub use referee::{Bind, Bound, Companions, RefereeRow};
 pub use reward::{Claim, Completion};
 pub use source::{Commit, Grant, RefereeCount, SourceRow, Waiting};
 pub use tally::TallyRow;
+pub use token::TokenRow;
 
 /// The table and what a process keeps in memory of it. Clones share both.
 #[derive(Debug, Clone)]

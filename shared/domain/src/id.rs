@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::money::Unit;
+use crate::money::{Currency, Unit};
 
 /// Longest identifier that a caller may choose, in bytes.
 pub const EXTERNAL_ID_BYTES_MAX: usize = 128;
@@ -140,6 +140,10 @@ own_id!(
     EntryId, "led_"
 );
 own_id!(
+    /// A billing run.
+    BillingRunId, "run_"
+);
+own_id!(
     /// A queue message; derived from what it announces.
     MessageId, "msg_"
 );
@@ -198,6 +202,12 @@ impl ProcessorRef {
     }
 }
 
+text_id!(
+    /// A partner invoice. It names its own place: 26 digits of the participant, 10 of the end of its period, 10 of the run
+    /// and the currency.
+    PartnerInvoiceId, |text| check_own(text, "pin_", DIGITS + TIME_DIGITS + TAIL_DIGITS, "pin_<46 base-32 digits>")
+);
+
 impl ParticipantId {
     /// The participant that a program knows by `external_id`.
     #[must_use]
@@ -230,15 +240,51 @@ impl RewardId {
     /// The participant that the reward belongs to.
     #[must_use]
     pub fn participant(&self) -> ParticipantId {
-        ParticipantId(format!("prt_{}", self.0.get(4..4 + DIGITS).unwrap_or_default()))
+        participant_in(&self.0)
     }
 
     /// Where the reward stands in its participant's ledger: time digits, then the tail.
     #[must_use]
     pub fn place(&self) -> (&str, &str) {
-        let digits = self.0.get(4 + DIGITS..).unwrap_or_default();
-        digits.split_at_checked(TIME_DIGITS).unwrap_or((digits, ""))
+        place_in(&self.0)
     }
+}
+
+impl PartnerInvoiceId {
+    /// What one billing run makes for one participant in one currency, for a period that ends at `ends_at`.
+    #[must_use]
+    pub fn of(
+        participant: &ParticipantId,
+        ends_at: DateTime<Utc>,
+        run: &BillingRunId,
+        currency: Currency,
+    ) -> Self {
+        let tail = base32(&digest("pin_", &[run.as_str(), currency.code()]), TAIL_DIGITS);
+        Self(format!("pin_{}{}{tail}", participant.digits(), time_digits(ends_at)))
+    }
+
+    /// The participant that the invoice is for.
+    #[must_use]
+    pub fn participant(&self) -> ParticipantId {
+        participant_in(&self.0)
+    }
+
+    /// Where the invoice stands among its participant's: time digits, then the tail.
+    #[must_use]
+    pub fn place(&self) -> (&str, &str) {
+        place_in(&self.0)
+    }
+}
+
+/// The participant that an id with a place in its partition names.
+fn participant_in(id: &str) -> ParticipantId {
+    ParticipantId(format!("prt_{}", id.get(4..4 + DIGITS).unwrap_or_default()))
+}
+
+/// The place that such an id names: time digits, then the tail.
+fn place_in(id: &str) -> (&str, &str) {
+    let digits = id.get(4 + DIGITS..).unwrap_or_default();
+    digits.split_at_checked(TIME_DIGITS).unwrap_or((digits, ""))
 }
 
 /// What a reward can come from. The id is the processor's, so the webhook path and the API path meet in one row.

@@ -55,6 +55,8 @@ pub enum Cause {
     Earned,
     /// A refund.
     Refund,
+    /// A credit note, or another credit that is no refund.
+    Credit,
     /// A dispute.
     Dispute,
     /// The invoice was voided.
@@ -91,6 +93,8 @@ impl Cause {
             Self::Dispute
         } else if !told.refunds.is_empty() || !told.refunded_by_charge.is_empty() {
             Self::Refund
+        } else if !told.credits.is_empty() {
+            Self::Credit
         } else {
             Self::Correction
         }
@@ -532,6 +536,7 @@ const fn closed_by(cause: Cause) -> RewardState {
         Cause::Expired => RewardState::Expired,
         Cause::Earned
         | Cause::Refund
+        | Cause::Credit
         | Cause::Dispute
         | Cause::Void
         | Cause::Restored

@@ -2,6 +2,7 @@
 //! randomness and no AWS; time, ids and entropy are parameters.
 #![warn(missing_docs)]
 
+pub mod billing;
 pub mod chargebee;
 pub mod code;
 pub mod decision;
@@ -15,6 +16,7 @@ pub mod program;
 pub mod rate;
 pub mod reason;
 pub mod referral;
+pub mod referral_report;
 pub mod report;
 pub mod simulation;
 pub mod source;

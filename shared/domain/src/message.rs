@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{
-    ExternalId, MessageId, OrganizationId, ParticipantId, ProgramId, RewardId, RuleId, SourceId,
+    BillingRunId, ExternalId, MessageId, OrganizationId, ParticipantId, ProgramId, RewardId, RuleId, SourceId,
 };
 use crate::ledger::Reward;
 use crate::money::Money;
@@ -73,17 +73,26 @@ impl EventMessage {
     }
 }
 
-/// A day of one organization is to be folded. Producer and consumer: aggregate-reports.
+/// Work that goes over much of an organization's data. Consumer: aggregate-reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum ReportMessage {
-    /// Version 1.
+    /// A day is to be folded. Producer: aggregate-reports.
     #[serde(rename = "report.day.v1")]
     DayV1 {
         /// Whose.
         organization: OrganizationId,
         /// Which day, in UTC.
         day: NaiveDate,
+    },
+    /// A billing run is to be gone on with. Producer: whoever committed it, aggregate-reports where it stopped, and the
+    /// sweeper.
+    #[serde(rename = "billing_run.due.v1")]
+    BillingRunDueV1 {
+        /// Whose.
+        organization: OrganizationId,
+        /// Which run.
+        run: BillingRunId,
     },
 }
 
@@ -100,10 +109,14 @@ mod tests {
         assert_eq!(serde_json::to_string(&due).unwrap(), json);
         assert_eq!(serde_json::from_str::<FulfillMessage>(json).unwrap(), due);
         let day = NaiveDate::from_ymd_opt(2026, 11, 21).unwrap();
-        let report = ReportMessage::DayV1 { organization, day };
+        let report = ReportMessage::DayV1 { organization: organization.clone(), day };
         let json =
             r#"{"type":"report.day.v1","organization":"org_00000000000000000000000000","day":"2026-11-21"}"#;
         assert_eq!(serde_json::to_string(&report).unwrap(), json);
+        let billing =
+            ReportMessage::BillingRunDueV1 { organization, run: BillingRunId::from_entropy(&[0; 17]) };
+        let json = r#"{"type":"billing_run.due.v1","organization":"org_00000000000000000000000000","run":"run_00000000000000000000000000"}"#;
+        assert_eq!(serde_json::to_string(&billing).unwrap(), json);
     }
 
     #[test]

@@ -30,7 +30,7 @@ fn assignment(setup: &Setup) -> BodyRoute {
 }
 
 /// What no name and no reason of at most `longest` characters is.
-fn not_said(longest: usize) -> Vec<Value> {
+pub fn not_said(longest: usize) -> Vec<Value> {
     or_empty(not_name(longest))
 }
 

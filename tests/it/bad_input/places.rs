@@ -8,7 +8,7 @@ use super::setup::Setup;
 
 /// Ids of the engine's own form that stand for nothing.
 fn nobody(prefix: &str) -> String {
-    let digits = if prefix == "rwd_" { 46 } else { 26 };
+    let digits = if ["rwd_", "pin_"].contains(&prefix) { 46 } else { 26 };
     format!("{prefix}{}", "0".repeat(digits))
 }
 
@@ -47,7 +47,16 @@ pub fn ids(setup: &Setup) -> Vec<Case> {
         ("GET /v1/rewards/{id}", "rwd_", json!(null)),
         ("POST /v1/rewards/{id}/approve", "rwd_", by.clone()),
         ("POST /v1/rewards/{id}/reject", "rwd_", by.clone()),
-        ("POST /v1/rewards/{id}/reverse", "rwd_", by),
+        ("POST /v1/rewards/{id}/reverse", "rwd_", by.clone()),
+        ("GET /v1/participants/{id}/partner-invoices", "prt_", json!(null)),
+        ("POST /v1/participants/{id}/tokens", "prt_", json!({})),
+        ("GET /v1/billing-runs/{run}", "run_", json!(null)),
+        ("GET /v1/billing-runs/{run}/invoices", "run_", json!(null)),
+        ("GET /v1/partner-invoices/{id}", "pin_", json!(null)),
+        ("GET /v1/partner-invoices/{id}/lines", "pin_", json!(null)),
+        ("POST /v1/partner-invoices/{id}/finalize", "pin_", by.clone()),
+        ("POST /v1/partner-invoices/{id}/pay", "pin_", by.clone()),
+        ("POST /v1/partner-invoices/{id}/void", "pin_", by),
         ("GET /v1/programs/{program}", "prg_", json!(null)),
         ("PATCH /v1/programs/{program}", "prg_", json!({"name": "New"})),
         ("GET /v1/programs/{program}/groups", "prg_", json!(null)),
@@ -270,25 +279,34 @@ pub fn queries(setup: &Setup) -> Vec<Case> {
     let mut add = |route, ids: &[&str], query: &str, pointer: &str| {
         cases.push(Case::new(route, ids, key, query).query(query).names(pointer));
     };
-    let lists: [(&str, &[&str]); 6] = [
+    let (partners, days) = (&setup.partners, "from=2026-11-01&to=2026-11-02");
+    let lists: [(&str, &[&str]); 12] = [
         ("GET /v1/programs", &[]),
         ("GET /v1/parked-events", &[]),
         ("GET /v1/referrals", &[]),
         ("GET /v1/rewards", &[]),
         ("GET /v1/participants/{id}/ledger", &[&setup.anna.id]),
         ("GET /v1/participants/{id}/enrollments", &[&setup.anna.id]),
+        ("GET /v1/participants/{id}/partner-invoices", &[&partners.pia.id]),
+        ("GET /v1/billing-runs", &[]),
+        ("GET /v1/billing-runs/{run}/invoices", &[&partners.run]),
+        ("GET /v1/partner-invoices/{id}", &[&partners.invoices[2]]),
+        ("GET /v1/partner-invoices/{id}/lines", &[&partners.invoices[2]]),
+        ("GET /v1/reports/referrals", &[]),
     ];
     for (route, ids) in lists {
+        let more = if route.contains("/reports/") { format!("{days}&") } else { String::new() };
         for limit in ["0", "101", "-1", "1.5", "ten", "", "99999999999"] {
-            add(route, ids, &format!("limit={limit}"), "?limit");
+            add(route, ids, &format!("{more}limit={limit}"), "?limit");
         }
         for cursor in ["", "x", "AAAA", "%00", "bm90aGluZyBvZiB0aGlzIGxpc3Q", &"A".repeat(1_001)] {
-            add(route, ids, &format!("cursor={cursor}"), "?cursor");
+            add(route, ids, &format!("{more}cursor={cursor}"), "?cursor");
         }
-        add(route, ids, "surprise=1", "?surprise");
-        add(route, ids, "limit=1&limit=2", "?limit");
+        add(route, ids, &format!("{more}surprise=1"), "?surprise");
+        add(route, ids, &format!("{more}limit=1&limit=2"), "?limit");
     }
-    for route in ["GET /v1/referrals", "GET /v1/rewards", "GET /v1/reports/daily"] {
+    let reports = ["GET /v1/reports/daily", "GET /v1/reports/referrals"];
+    for route in ["GET /v1/referrals", "GET /v1/rewards"].into_iter().chain(reports) {
         let days = [
             "from=2026-11-31&to=2026-12-01",
             "from=yesterday&to=2026-12-01",
@@ -305,9 +323,11 @@ pub fn queries(setup: &Setup) -> Vec<Case> {
         }
         add(route, &[], "from=2026-11-01&to=tomorrow", "?to");
     }
-    add("GET /v1/reports/daily", &[], "from=2025-11-01&to=2026-11-02", "?from");
-    add("GET /v1/reports/daily", &[], "to=2026-11-02", "?from");
-    add("GET /v1/reports/daily", &[], "from=2026-11-02", "?to");
+    for route in reports {
+        add(route, &[], "from=2025-11-01&to=2026-11-02", "?from");
+        add(route, &[], "to=2026-11-02", "?from");
+        add(route, &[], "from=2026-11-02", "?to");
+    }
     add("GET /v1/reports/daily", &[], "from=2026-11-01&to=2026-11-02&limit=5", "?limit");
     add("GET /v1/referrals", &[], "from=2026-10-01&to=2026-11-01", "?from");
     for state in ["paid", "", "Fulfilled"] {
@@ -319,6 +339,10 @@ pub fn queries(setup: &Setup) -> Vec<Case> {
     for id in ["", "x", "anna", &setup.program] {
         add("GET /v1/rewards", &[], &format!("participant={id}"), "?participant");
         add("GET /v1/referrals", &[], &format!("referrer={id}"), "?referrer");
+        add("GET /v1/reports/referrals", &[], &format!("{days}&participant={id}"), "?participant");
+    }
+    for id in ["", "x", "anna", &setup.anna.id] {
+        add("GET /v1/reports/referrals", &[], &format!("{days}&program={id}"), "?program");
     }
     let route = "GET /v1/decisions/{source+}";
     for id in ["", "x", "anna", &setup.program] {
@@ -339,13 +363,17 @@ pub fn idempotency_keys(setup: &Setup) -> Vec<Case> {
     let terms = tests::percent_rule("10");
     let gift = json!({"amount": {"amount": 500, "currency": "USD"}, "actor": "admin", "reason": "by phone"});
     let part = json!({"amount": {"amount": 5, "currency": "USD"}, "actor": "admin", "reason": "too much"});
-    let routes: [(&'static str, Option<&str>, serde_json::Value); 6] = [
+    let day = &setup.partners.day;
+    let run = json!({"program": setup.partners.program, "from": day, "to": day});
+    let routes: [(&'static str, Option<&str>, serde_json::Value); 8] = [
         ("POST /v1/organizations", None, name.clone()),
         ("POST /v1/api-keys", None, name),
         ("POST /v1/programs", None, json!({"name": "Refer a friend", "terms": terms})),
         ("POST /v1/webhook-endpoints", None, json!({"processor": "stripe"})),
         ("POST /v1/participants/{id}/rewards", Some(&setup.anna.id), gift),
         ("POST /v1/rewards/{id}/reverse", Some(&setup.delivered), part),
+        ("POST /v1/billing-runs", None, run),
+        ("POST /v1/participants/{id}/tokens", Some(&setup.anna.id), json!({})),
     ];
     let mut cases = Vec::new();
     for (route, id, body) in routes {
@@ -355,7 +383,7 @@ pub fn idempotency_keys(setup: &Setup) -> Vec<Case> {
         for value in [String::new(), "x".repeat(129)] {
             cases.push(case(format!("{} characters as key", value.len())).header("idempotency-key", value));
         }
-        if id.is_some() {
+        if id.is_some() && !route.ends_with("/tokens") {
             cases.push(case("no key where one is needed".into()));
         }
     }

@@ -8,8 +8,20 @@ use super::setup::Setup;
 pub fn cases(setup: &Setup) -> Vec<Case> {
     let reported = [sign_ups(setup), touches(setup), invoices(setup), refunds(setup), events(setup)].concat();
     let reported = [reported, disputes(setup), modes(setup)].concat();
-    [reported, programs(setup), referrals(setup), codes(setup), rewards(setup), exchange_rates(setup)]
-        .concat()
+    let told = [reported, programs(setup), referrals(setup), codes(setup), rewards(setup)].concat();
+    [told, exchange_rates(setup), partner_invoices(setup)].concat()
+}
+
+/// EUR and USD are drafts, GBP is finalized.
+fn partner_invoices(setup: &Setup) -> Vec<Case> {
+    let by = json!({"actor": "finance", "reason": "month end"});
+    let case = |id: &str| {
+        let route = "POST /v1/partner-invoices/{id}/pay";
+        Case::new(route, &[id], &setup.tenant.key, "a draft")
+            .body(&by)
+            .gives(409, "partner_invoice_transition")
+    };
+    [&setup.partners.invoices[0], &setup.partners.invoices[2]].map(|id| case(id)).into()
 }
 
 fn sign_ups(setup: &Setup) -> Vec<Case> {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use tests::{Participant, Tenant, World, percent_rule};
+use tests::{Participant, Partners, Tenant, World, percent_rule};
 
 /// The signing secrets of the endpoint, while the first is replaced by the second.
 pub const SECRETS: [&str; 2] = ["whsec_that_is_being_replaced", "whsec_that_replaces_it_now"];
@@ -29,6 +29,8 @@ pub struct Setup {
     pub waiting: [String; 2],
     /// A reward that was rejected.
     pub rejected: String,
+    /// A partner program that has been billed; its invoice in GBP is finalized.
+    pub partners: Partners,
     /// A Stripe endpoint for test events, with both secrets.
     pub endpoint: String,
     /// A Paddle endpoint.
@@ -46,6 +48,9 @@ impl Setup {
     pub async fn new() -> Self {
         let world = World::start().await;
         let tenant = world.tenant().await;
+        let partners = Partners::open(&world, &tenant).await;
+        let finalize = format!("/v1/partner-invoices/{}/finalize", partners.invoices[1]);
+        tenant.post(&finalize, json!({"actor": "finance", "reason": "month end"})).await.ok();
         let program = tenant.program(percent_rule("10")).await;
         let anna = tenant.enrol(&program, "anna", "Anna").await;
         let bob = tenant.enrol(&program, "bob", "Bob").await;
@@ -110,6 +115,7 @@ impl Setup {
             delivered,
             waiting: [first, second],
             rejected,
+            partners,
             endpoint,
             paddle,
             chargebee,

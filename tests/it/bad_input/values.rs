@@ -46,6 +46,12 @@ pub fn not_moment() -> Vec<Value> {
     [not_text(), texts.map(Value::from).into()].concat()
 }
 
+/// What no day is.
+pub fn not_day() -> Vec<Value> {
+    let texts = ["", "yesterday", "2026-11-31", "2026-11-22T10:00:00Z", "22.11.2026"];
+    [not_text(), texts.map(Value::from).into(), vec![Value::Null]].concat()
+}
+
 pub fn or_empty(mut values: Vec<Value>) -> Vec<Value> {
     values.extend([json!(""), json!("  "), Value::Null]);
     values

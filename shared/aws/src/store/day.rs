@@ -1,16 +1,16 @@
 //! The day index and the daily reports folded from it.
 
 use chrono::NaiveDate;
-use domain::id::OrganizationId;
+use domain::id::{OrganizationId, ParticipantId, ProgramId};
 use domain::ledger::Reward;
-use domain::referral::Referral;
+use domain::referral::{Binding, Referral};
 use domain::report::{DayLine, DayReport};
 
 use super::Store;
 use super::error::StoreError;
-use super::item::{Change, Item, from_item, text, to_item};
+use super::item::{Change, Item, from_item, key_of, text, text_of, to_item};
 use super::keys;
-use super::page::{Page, Range, read_cursor, write_cursor};
+use super::page::{Page, Range, after, read_cursor, write_cursor};
 
 /// Most partitions of the day index that one page of a list looks into before it answers with what it has.
 const PARTITIONS_PER_PAGE: usize = 64;
@@ -35,6 +35,34 @@ impl Store {
         let (items, next) = self.query(&range, after).await?;
         let lines = items.into_iter().map(from_item).collect::<Result<_, _>>()?;
         Ok((lines, next))
+    }
+
+    /// Participants of a program with ledger lines in one shard of a day, some of them, each once; and where to go on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list_day_participants(
+        &self,
+        organization: &OrganizationId,
+        program: &ProgramId,
+        (day, shard): (NaiveDate, u32),
+        cursor: Option<&str>,
+        limit: i32,
+    ) -> Result<Page<ParticipantId>, StoreError> {
+        let pk = keys::day_partition(organization, day, shard);
+        let mut range = Range::new(&pk, "0", "~", limit);
+        range.index = Some(keys::DAY_INDEX);
+        let (items, next) = self.query(&range, after(cursor, NAMES, ("day_pk", &pk))).await?;
+        let is_line = |item: &&Item| {
+            ["reward", "entry"].contains(&text_of(item, "kind"))
+                && text_of(item, "program") == program.as_str()
+        };
+        let parse = |item: &Item| keys::participant_of(&key_of(item)).map_err(StoreError::corrupt);
+        let mut rows: Vec<ParticipantId> =
+            items.iter().filter(is_line).map(parse).collect::<Result<_, _>>()?;
+        rows.sort();
+        rows.dedup();
+        Ok(Page { rows, next: next.map(|key| write_cursor(&key, NAMES)) })
     }
 
     /// Writes a day's report over an earlier one.
@@ -82,6 +110,21 @@ impl Store {
         Ok(Page { rows: self.get_referrals(&Self::places_of(&items, "referral")).await?, next })
     }
 
+    /// The same with the referrals that each referee had before.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list_bindings(
+        &self,
+        organization: &OrganizationId,
+        days: (NaiveDate, NaiveDate),
+        cursor: Option<&str>,
+        limit: i32,
+    ) -> Result<Page<Binding>, StoreError> {
+        let (items, next) = self.list_index(organization, days, "referral", cursor, limit).await?;
+        Ok(Page { rows: self.get_bindings(&Self::places_of(&items, "referral")).await?, next })
+    }
+
     /// Rewards opened in a range of days, newest day first, page by page.
     ///
     /// # Errors
@@ -123,7 +166,7 @@ impl Store {
                 key
             });
             let (items, next) = self.query(&range, start).await?;
-            found.extend(items.into_iter().filter(|item| super::item::text_of(item, "kind") == kind));
+            found.extend(items.into_iter().filter(|item| text_of(item, "kind") == kind));
             after = next;
             if after.is_none() {
                 shard = shard.saturating_add(1);

@@ -23,6 +23,14 @@
 //! | source | `<org>#SOURCE#<source>` | `SOURCE` |
 //! | exchange rates of a day in a currency | `<org>#RATES#<day>` | `RATES#<currency>` |
 //! | source that waits for a rate | `<org>#RATE#<day>#<to>` | `<from>#<source>` |
+//! | partner invoice | `<org>#<prt>` | `INVOICE#<time>#<tail>` |
+//! | line item of it, some of its lines | `<org>#<prt>` | `INVOICE-ITEM#<time>#<tail>#<referee>#<version>`, `INVOICE-PART#<time>#<tail>#<n>` |
+//! | billing run | `<org>#<run>` | `RUN` |
+//! | what it made or would make, whom it is done with | `<org>#<run>` | `INVOICE#<pin>`, `SEEN#<prt>` |
+//! | billing run, for listing | `<org>#RUNS` | `<time>#<run>` |
+//! | how far a program is billed | `<org>#<prg>` | `BILLING` |
+//! | participant with something left to bill | `<org>#<prg>#CARRY` | `<prt>` |
+//! | participant's token by its hash; leads to the participant | `TOKEN#<sha-256>` | `TOKEN` |
 //!
 //! | index | pk | sk | rows |
 //! |---|---|---|---|
@@ -31,15 +39,15 @@
 //! | `listing` | `<org>#<prt>` | `<time>#<referee>` | referrals of a referrer |
 //! | `listing` | `<org>#PARKED#<shard>`, `<org>#EXPIRED#<shard>` | `<time>#<source>` | sources that wait, or have in vain |
 //!
-//! `<time>` is ten base-32 digits of a millisecond timestamp. Every key starts with its organization, but for the two
+//! `<time>` is ten base-32 digits of a millisecond timestamp. Every key starts with its organization, but for the
 //! rows that lead to one, the directory, and the due index, whose rows name their organization in the table's own key.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::code::ReferralCode;
 use domain::fact::Customer;
 use domain::id::{
-    ApiKeyId, EndpointId, ExternalId, OrganizationId, ParticipantId, Processor, ProcessorRef, ProgramId,
-    RewardId, SourceId, SourceKind, VisitorId, time_digits,
+    ApiKeyId, BillingRunId, EndpointId, ExternalId, IdError, OrganizationId, ParticipantId, PartnerInvoiceId,
+    Processor, ProcessorRef, ProgramId, RewardId, SourceId, SourceKind, VisitorId, time_digits,
 };
 use domain::money::Currency;
 use domain::rate::RateKey;
@@ -132,6 +140,11 @@ pub(crate) fn participant(organization: &OrganizationId, id: &ParticipantId) -> 
 
 pub(crate) fn participant_partition(organization: &OrganizationId, id: &ParticipantId) -> String {
     format!("{organization}#{id}")
+}
+
+/// The participant in whose partition a row is.
+pub(crate) fn participant_of(key: &Key) -> Result<ParticipantId, IdError> {
+    ParticipantId::parse(key.pk.split_once('#').map_or("", |(_, participant)| participant))
 }
 
 pub(crate) fn reward(organization: &OrganizationId, id: &RewardId) -> Key {
@@ -260,6 +273,91 @@ pub(crate) fn parse_waiting_for_rate(sk: &str) -> Option<(Currency, SourceId)> {
     Some((Currency::parse(from).ok()?, SourceId::parse(source).ok()?))
 }
 
+/// Sort key prefix of partner invoices within a participant's partition, and of invoices within a run's.
+pub(crate) const INVOICES: &str = "INVOICE#";
+/// Sort key prefix of the line items of partner invoices.
+pub(crate) const INVOICE_ITEMS: &str = "INVOICE-ITEM#";
+
+pub(crate) fn partner_invoice(organization: &OrganizationId, id: &PartnerInvoiceId) -> Key {
+    let (time, tail) = id.place();
+    Key::new(participant_partition(organization, &id.participant()), format!("{INVOICES}{time}#{tail}"))
+}
+
+/// What the sort keys of an invoice's line items begin with.
+pub(crate) fn invoice_items(id: &PartnerInvoiceId) -> String {
+    let (time, tail) = id.place();
+    format!("{INVOICE_ITEMS}{time}#{tail}#")
+}
+
+/// A line item of an invoice: one referred partner, one version of the terms.
+pub(crate) fn invoice_item(
+    organization: &OrganizationId,
+    id: &PartnerInvoiceId,
+    referee: &ExternalId,
+    terms_version: u32,
+) -> Key {
+    let sk = format!("{}{referee}#{terms_version:06}", invoice_items(id));
+    Key::new(participant_partition(organization, &id.participant()), sk)
+}
+
+/// Some of an invoice's lines.
+pub(crate) fn invoice_part(organization: &OrganizationId, id: &PartnerInvoiceId, number: u32) -> Key {
+    let (time, tail) = id.place();
+    let sk = format!("INVOICE-PART#{time}#{tail}#{number:06}");
+    Key::new(participant_partition(organization, &id.participant()), sk)
+}
+
+/// What a run, its invoices and whom it is done with share.
+pub(crate) fn run_partition(organization: &OrganizationId, run: &BillingRunId) -> String {
+    format!("{organization}#{run}")
+}
+
+pub(crate) fn run(organization: &OrganizationId, run: &BillingRunId) -> Key {
+    Key::new(run_partition(organization, run), RUN)
+}
+
+const RUN: &str = "RUN";
+
+pub(crate) fn run_invoice(
+    organization: &OrganizationId,
+    run: &BillingRunId,
+    invoice: &PartnerInvoiceId,
+) -> Key {
+    Key::new(run_partition(organization, run), format!("{INVOICES}{invoice}"))
+}
+
+/// A participant that a run is done with.
+pub(crate) fn run_seen(organization: &OrganizationId, run: &BillingRunId, id: &ParticipantId) -> Key {
+    Key::new(run_partition(organization, run), format!("SEEN#{id}"))
+}
+
+/// The partition that lists an organization's runs.
+pub(crate) fn runs_partition(organization: &OrganizationId) -> String {
+    format!("{organization}#RUNS")
+}
+
+pub(crate) fn run_listing(organization: &OrganizationId, run: &BillingRunId, at: DateTime<Utc>) -> Key {
+    Key::new(runs_partition(organization), format!("{}#{run}", time_digits(at)))
+}
+
+/// How far a program is billed.
+pub(crate) fn billing(organization: &OrganizationId, program: &ProgramId) -> Key {
+    Key::new(format!("{organization}#{program}"), "BILLING")
+}
+
+/// The partition of a program's participants with something left to bill.
+pub(crate) fn carry_partition(organization: &OrganizationId, program: &ProgramId) -> String {
+    format!("{organization}#{program}#CARRY")
+}
+
+pub(crate) fn carry(organization: &OrganizationId, program: &ProgramId, id: &ParticipantId) -> Key {
+    Key::new(carry_partition(organization, program), id.as_str())
+}
+
+pub(crate) fn token(hash: &str) -> Key {
+    Key::new(format!("TOKEN#{hash}"), "TOKEN")
+}
+
 /// The due index's key of a row.
 pub(crate) fn due(key: &Key, at: DateTime<Utc>) -> Key {
     Key::new(due_partition(key.shard(DUE_SHARDS)), time_digits(at))
@@ -320,6 +418,8 @@ pub enum DueTask {
         /// In which currency.
         currency: Currency,
     },
+    /// A billing run is to be gone on with.
+    BillingRun(BillingRunId),
 }
 
 /// Reads a primary key of the due index back; `None` for a key of another form.
@@ -338,6 +438,7 @@ pub fn parse_due(key: &Key) -> Option<Due> {
             let source = SourceId::parse(rest.strip_prefix("SOURCE#")?).ok()?;
             if source.kind == SourceKind::Reward { DueTask::Cascade(source) } else { DueTask::Source(source) }
         }
+        RUN => DueTask::BillingRun(BillingRunId::parse(rest).ok()?),
         TALLY => DueTask::Release(ParticipantId::parse(rest).ok()?),
         rates if rates.starts_with(RATES) => DueTask::Rates {
             day: rest.strip_prefix(RATES)?.parse().ok()?,

@@ -22,7 +22,10 @@ fn due_rows_read_back_as_they_are_written() {
     let (day, currency) = (at.date_naive(), Currency::parse("USD").unwrap());
     let rule = RuleId::parse("commission").unwrap();
     let reward_id = RewardId::of(&participant, at, &source_id, &rule, Unit::parse("USD").unwrap(), 0);
+    let billing_run = BillingRunId::derive(&["a"]);
     for (key, task) in [
+        (run(&organization, &billing_run), DueTask::BillingRun(billing_run)),
+        (tally(&organization, &participant), DueTask::Release(participant.clone())),
         (referee(&organization, &external_id), DueTask::Referee(external_id)),
         (customer(&organization, &customer_), DueTask::Customer(customer_)),
         (source(&organization, &source_id), DueTask::Source(source_id)),
@@ -55,6 +58,27 @@ fn keys_of_another_form_are_not_due() {
     ] {
         assert_eq!(parse_due(&Key::new(pk, sk)), None);
     }
+}
+
+#[test]
+fn invoices_line_items_and_lines_are_listed_apart() {
+    let (organization, participant) = (organization(), ParticipantId::derive(&["a"]));
+    let at = |day: i64| Utc.timestamp_opt(1_767_225_600 + day * 86_400, 0).unwrap();
+    let usd = domain::money::Currency::parse("USD").unwrap();
+    let id = |day| PartnerInvoiceId::of(&participant, at(day), &BillingRunId::derive(&["a"]), usd);
+    let (first, second) = (id(1), id(2));
+    let referee = ExternalId::parse("a|b:c").unwrap();
+    assert_eq!(partner_invoice(&organization, &first).pk, participant_partition(&organization, &participant));
+    let listed = |key: &Key| key.sk.starts_with(INVOICES);
+    let of_first = |key: &Key| key.sk.starts_with(&invoice_items(&first));
+    let item = |id| invoice_item(&organization, id, &referee, 3);
+    for id in [&first, &second] {
+        assert!(listed(&partner_invoice(&organization, id)));
+        assert!(!listed(&item(id)) && !listed(&invoice_part(&organization, id, 1)));
+        assert!(!item(id).sk.starts_with(LEDGER));
+    }
+    assert!(of_first(&item(&first)) && !of_first(&item(&second)));
+    assert!(partner_invoice(&organization, &first).sk < partner_invoice(&organization, &second).sk);
 }
 
 #[test]

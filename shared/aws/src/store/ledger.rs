@@ -163,7 +163,7 @@ fn add_all(balances: &mut Balances, lines: &[Line]) -> Result<(), StoreError> {
     lines.iter().try_for_each(|line| add_line(balances, line)).map_err(StoreError::corrupt)
 }
 
-fn line(item: Item) -> Result<Line, StoreError> {
+pub(crate) fn line(item: Item) -> Result<Line, StoreError> {
     match text_of(&item, "kind") {
         "reward" => Ok(Line::Reward(Box::new(from_item(item)?))),
         "entry" => Ok(Line::Entry(Box::new(from_item(item)?))),

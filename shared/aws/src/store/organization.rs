@@ -123,6 +123,17 @@ impl Store {
         items.iter().map(parse).collect()
     }
 
+    /// An organization.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find_organization(
+        &self,
+        organization: &OrganizationId,
+    ) -> Result<Option<OrganizationRow>, StoreError> {
+        self.get(&keys::directory(organization), false).await?.map(from_item).transpose()
+    }
+
     /// Creates a key; answers the earlier row when the same key exists.
     ///
     /// # Errors

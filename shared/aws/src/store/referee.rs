@@ -353,6 +353,12 @@ impl Store {
         }
     }
 
+    /// What is known of referees, by their rows' keys.
+    pub(crate) async fn get_bindings(&self, places: &[Key]) -> Result<Vec<Binding>, StoreError> {
+        let items = self.get_all(places).await?;
+        items.into_iter().map(|item| from_item::<RefereeRow>(item).map(|row| row.binding())).collect()
+    }
+
     /// Referrals by their rows' keys.
     pub(crate) async fn get_referrals(&self, places: &[Key]) -> Result<Vec<Referral>, StoreError> {
         let referral = |item: Item| match from_item::<RefereeRow>(item)?.binding() {
