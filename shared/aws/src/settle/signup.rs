@@ -20,7 +20,7 @@ pub enum SignUp {
     /// Taken, now or by the same sign-up before.
     Taken {
         /// How the referee is bound.
-        binding: Binding,
+        binding: Box<Binding>,
         /// Whether it is bound by this call.
         is_new: bool,
     },
@@ -76,7 +76,7 @@ impl Settler {
             match bound.await? {
                 Bound::Taken(Bind::New { waiting }) => {
                     self.release_if_any(organization, &signup.referee, &waiting).await?;
-                    return Ok(SignUp::Taken { binding, is_new: true });
+                    return Ok(SignUp::Taken { binding: Box::new(binding), is_new: true });
                 }
                 Bound::Taken(Bind::Known(row)) => return self.repeated(organization, signup, *row).await,
                 Bound::CodeUsedUp => return Ok(SignUp::Refused(Reason::CodeLimitReached)),
@@ -193,7 +193,7 @@ impl Settler {
             return Ok(SignUp::Refused(reason));
         }
         self.release_if_any(organization, &signup.referee, &row.waiting).await?;
-        Ok(SignUp::Taken { binding, is_new: false })
+        Ok(SignUp::Taken { binding: Box::new(binding), is_new: false })
     }
 
     async fn release_if_any(

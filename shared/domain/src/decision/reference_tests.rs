@@ -68,9 +68,9 @@ impl Told {
 
 /// What of an amount of the payment falls on `in_a`, by the larger remainder; of equal ones, the first invoice's.
 fn own_part(all: &[Told], amount: i64) -> i64 {
-    let shared = all.iter().filter_map(|told| match told {
-        Told::Shared { own, other } => Some((*own, *other)),
-        _ => None,
+    let shared = all.iter().filter_map(|told| {
+        let Told::Shared { own, other } = told else { return None };
+        Some((*own, *other))
     });
     let Some((own, other)) = shared.reduce(|a, b| (a.0.max(b.0), a.1.max(b.1))) else { return amount };
     let (own, other) = if own + other == 0 { (1, 1) } else { (own, other) };
