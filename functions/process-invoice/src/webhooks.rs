@@ -119,7 +119,7 @@ async fn receive(
         return Ok(ignored("event_type"));
     }
     for link in &event.links {
-        deps.settler.link_customer(&endpoint.organization, &link.customer, &link.referee).await?;
+        deps.settler.learn(&endpoint.organization, link).await?;
     }
     let mut results = Vec::with_capacity(event.facts.len());
     for fact in &event.facts {

@@ -9,6 +9,7 @@ mod explain;
 mod follow_up;
 mod outcome;
 mod parked;
+mod payer;
 mod payment;
 mod rates;
 mod signup;
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::decision::{Case, decide, note_posted};
-use domain::fact::{Customer, Fact, Payer};
+use domain::fact::{Fact, Payer};
 use domain::id::{ExternalId, OrganizationId, RewardId, SourceId, SourceKind};
 use domain::ledger::{Cause, Context, Delta, Posting, note, post};
 use domain::money::{Money, MoneyError};
@@ -29,11 +30,12 @@ use domain::terms::LINES_KEY;
 
 use crate::Clock;
 use crate::queue::Queue;
-use crate::store::{Commit, CustomerLink, Parking, RefereeCount, RefereeRow, SourceRow, Store, StoreError};
+use crate::store::{Commit, Parking, RefereeCount, SourceRow, Store, StoreError};
 pub use by_hand::{ByHand, Gift};
 pub use explain::Explanation;
 use outcome::{join, posted_line, same_but_time, second_level, settled, takes_back, unchanged, waiting_for};
 use parked::parked_since;
+use payer::PayerState;
 pub use signup::SignUp;
 
 /// How often a lost race is tried again before the caller is asked to come back.
@@ -94,19 +96,6 @@ async fn give_way(source: &SourceId, attempt: u32) {
     let window = 10_u32 << attempt.min(5);
     let spread = crc32fast::hash(format!("{source}{attempt}").as_bytes()) % window.min(100);
     tokio::time::sleep(Duration::from_millis(u64::from(spread))).await;
-}
-
-/// What was read of a payer.
-struct PayerState {
-    referee: Option<ExternalId>,
-    row: Option<RefereeRow>,
-    binding: Binding,
-}
-
-impl Default for PayerState {
-    fn default() -> Self {
-        Self { referee: None, row: None, binding: Binding::Unknown }
-    }
 }
 
 impl Settler {
@@ -180,53 +169,6 @@ impl Settler {
         let state = SourceState::happened(referral.signed_up_at, None);
         let fact = Fact::of(source.clone(), payer, state);
         self.settle(organization, source, Some(&fact)).await?;
-        Ok(())
-    }
-
-    /// Ties a processor's customer to a referee and decides again whatever waited for it. `false` when the customer is
-    /// another referee's.
-    ///
-    /// # Errors
-    /// [`SettleError`].
-    pub async fn link_customer(
-        &self,
-        organization: &OrganizationId,
-        customer: &Customer,
-        referee: &ExternalId,
-    ) -> Result<bool, SettleError> {
-        let link = self.store.commit_customer(organization, customer, referee, self.clock.now()).await?;
-        let CustomerLink::Linked { waiting } = link else { return Ok(false) };
-        self.release_customer(organization, customer, &waiting).await?;
-        Ok(true)
-    }
-
-    /// Decides again whatever waited for a customer whose referee is known now.
-    ///
-    /// # Errors
-    /// [`SettleError`].
-    pub async fn release_customer(
-        &self,
-        organization: &OrganizationId,
-        customer: &Customer,
-        waiting: &[SourceId],
-    ) -> Result<(), SettleError> {
-        for source in waiting {
-            self.settle(organization, source, None).await?;
-        }
-        if !waiting.is_empty() {
-            self.store.finish_customer(organization, customer).await?;
-        }
-        Ok(())
-    }
-
-    /// An event that names both the payer and the processor's customer ties the two for later events.
-    async fn learn_customer(&self, organization: &OrganizationId, payer: &Payer) -> Result<(), SettleError> {
-        let (Some(referee), Some(customer)) = (&payer.external_id, &payer.customer) else { return Ok(()) };
-        if self.store.knows_customer(organization, customer) {
-            return Ok(());
-        }
-        self.link_customer(organization, customer, referee).await?;
-        self.store.remember_customer(organization, customer);
         Ok(())
     }
 
@@ -437,71 +379,5 @@ impl Settler {
             postings.push(posting);
         }
         Ok(Some(postings))
-    }
-
-    /// The payer of a source that nothing else tells: by the e-mail address that the event says, where a program lets it.
-    async fn find_known_payer(
-        &self,
-        organization: &OrganizationId,
-        payer: &mut Payer,
-        fact: Option<&Fact>,
-    ) -> Result<Option<PayerState>, SettleError> {
-        let known = self.find_payer(organization, payer).await?;
-        let email = fact.and_then(|fact| fact.email.as_ref()).filter(|_| payer.email.is_none());
-        let (None, Some(email)) = (known.as_ref().and_then(|known| known.referee.as_ref()), email) else {
-            return Ok(known);
-        };
-        if !self.store.matches_email(organization).await? {
-            return Ok(known);
-        }
-        payer.email = Some(email.hashed(organization));
-        let known = self.find_payer(organization, payer).await?;
-        // Later events of the customer need no address.
-        if let Some((referee, customer)) =
-            known.as_ref().and_then(|known| known.referee.as_ref()).zip(payer.customer.as_ref())
-        {
-            Box::pin(self.link_customer(organization, customer, referee)).await?;
-        }
-        Ok(known)
-    }
-
-    async fn find_payer(
-        &self,
-        organization: &OrganizationId,
-        payer: &Payer,
-    ) -> Result<Option<PayerState>, SettleError> {
-        if *payer == Payer::default() {
-            return Ok(None);
-        }
-        let referee = match self.store.find_referee_of(organization, payer).await? {
-            Some(referee) => Some(referee),
-            None => self.find_by_email(organization, payer).await?,
-        };
-        let row = match &referee {
-            Some(referee) => Some(self.store.get_referee(organization, referee).await?),
-            None => None,
-        };
-        let binding = row.as_ref().map_or(Binding::Unknown, RefereeRow::binding);
-        Ok(Some(PayerState { referee, row, binding }))
-    }
-
-    /// The referee whose e-mail address a payer has, where the program that the referee is bound in lets it tell.
-    async fn find_by_email(
-        &self,
-        organization: &OrganizationId,
-        payer: &Payer,
-    ) -> Result<Option<ExternalId>, SettleError> {
-        let Some(hash) = &payer.email else { return Ok(None) };
-        let customer = Customer::of_email(hash.clone());
-        let Some(referee) = self.store.find_customer(organization, &customer).await? else { return Ok(None) };
-        let binding = self.store.get_referee(organization, &referee).await?.binding();
-        let allowed = match binding.latest() {
-            Some(referral) => {
-                let program = self.store.find_recent_program(organization, &referral.program).await?;
-                program.is_some_and(|row| row.program.matches_email)
-            }
-            None => self.store.matches_email(organization).await?,
-        };
-        Ok(Some(referee).filter(|_| allowed))
     }
 }
