@@ -8,11 +8,15 @@ use rust_decimal::prelude::ToPrimitive as _;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::rate::{RATE_DECIMALS_MAX, RATE_DIGITS_MAX, RATE_MAX};
-
 /// Largest amount in minor units that is accepted anywhere: 10^12, ten thousand million dollars. Far above any invoice
 /// (Stripe's limit is 99,999,999 in most currencies), far below where a sum of millions of them would overflow.
 pub const AMOUNT_MAX: i64 = 1_000_000_000_000;
+/// Largest exchange rate.
+pub const RATE_MAX: u32 = 1_000_000_000;
+/// Most decimals of an exchange rate.
+pub const RATE_DECIMALS_MAX: u32 = 12;
+/// Most digits of an exchange rate, so that any amount times any rate is exact in 128 bits.
+pub const RATE_DIGITS_MAX: u32 = 18;
 
 /// Longest name of a unit that is no currency, in bytes.
 pub const UNIT_NAME_BYTES_MAX: usize = 16;

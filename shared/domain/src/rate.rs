@@ -7,19 +7,12 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::money::{Currency, Money, MoneyError};
+use crate::money::{Currency, Money, MoneyError, RATE_DECIMALS_MAX, RATE_DIGITS_MAX, RATE_MAX};
 
 /// Most rates of one day and currency.
 pub const RATES_MAX: usize = 200;
 /// Days for which rates can be given afterwards.
 pub const RATE_DAYS_MAX: u32 = 366;
-/// Largest rate.
-pub const RATE_MAX: u32 = 1_000_000_000;
-/// Most decimals of a rate.
-pub const RATE_DECIMALS_MAX: u32 = 12;
-/// Most digits of a rate, so that any amount times any rate is exact in 128 bits.
-pub const RATE_DIGITS_MAX: u32 = 18;
-
 /// What one unit of a currency is worth in another, both in major units; written as a string (`"1.0843"`), never as a
 /// float.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

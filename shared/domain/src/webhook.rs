@@ -44,6 +44,19 @@ pub(crate) fn plan_started(subscription: ProcessorRef) -> SourceId {
     SourceId::event(&EventName::parse("plan_started").expect("plan_started is a valid slug"), subscription)
 }
 
+/// What an event says.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) links: Vec<Link>,
+}
+
+impl From<Option<Fact>> for Said {
+    fn from(fact: Option<Fact>) -> Self {
+        Self { facts: fact.into_iter().collect(), links: Vec::new() }
+    }
+}
+
 /// An event that cannot be read. Nothing of the body is repeated in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {

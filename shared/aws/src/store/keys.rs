@@ -52,8 +52,6 @@ use domain::id::{
 use domain::money::Currency;
 use domain::rate::RateKey;
 
-use super::parked::Parked;
-
 /// The table's TTL attribute; `template.yaml` names the same.
 pub const TTL_ATTRIBUTE: &str = "expires_at";
 /// The sparse index of rows with something left to do.
@@ -229,10 +227,14 @@ pub(crate) fn promotion(organization: &OrganizationId, processor: &Processor, id
 pub(crate) const PARKED_SHARDS: u32 = 4;
 
 /// The listing index's key of a source that is parked, or has expired.
-pub(crate) fn parked(organization: &OrganizationId, id: &SourceId, parked: &Parked) -> Key {
+pub(crate) fn parked(
+    organization: &OrganizationId,
+    id: &SourceId,
+    since: DateTime<Utc>,
+    expired: bool,
+) -> Key {
     let shard = source(organization, id).shard(PARKED_SHARDS);
-    let pk = parked_partition(organization, parked.expired, shard);
-    Key::new(pk, format!("{}#{id}", time_digits(parked.since)))
+    Key::new(parked_partition(organization, expired, shard), format!("{}#{id}", time_digits(since)))
 }
 
 pub(crate) fn parked_partition(organization: &OrganizationId, expired: bool, shard: u32) -> String {

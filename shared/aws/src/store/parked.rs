@@ -50,7 +50,8 @@ pub enum Parking {
 /// Puts a row into the list of those that wait or have expired, and makes it due when its time is over.
 pub(super) fn list_in(item: &mut Item, organization: &OrganizationId, row: &SourceRow) {
     let Some(parked) = row.parked else { return };
-    index_in(item, keys::LISTING_INDEX, &keys::parked(organization, &row.source, &parked));
+    let place = keys::parked(organization, &row.source, parked.since, parked.expired);
+    index_in(item, keys::LISTING_INDEX, &place);
     // What a reward earns on a second level is due by a mark of its own.
     if !parked.expired && row.source.kind != SourceKind::Reward {
         let key = keys::source(organization, &row.source);

@@ -13,10 +13,9 @@
 use crate::fact::{Fact, Payer, Tie};
 use crate::id::SourceId;
 use crate::source::{LABEL_BYTES_MAX, Payment, SourceState};
-use crate::webhook::EventError;
 use crate::webhook::document::{Document, require};
+use crate::webhook::{EventError, Said};
 
-use super::event::Said;
 use super::invoice::{metadata_labels, put};
 use super::payer::{customer, email, external_id, link, payments_of, possible_id, promotions};
 use super::processor;

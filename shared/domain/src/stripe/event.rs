@@ -24,24 +24,10 @@
 //! Before basil a charge names its invoice, and the fact is the invoice's; since then a refund or dispute names only the
 //! payment, and the fact is about that payment until it is tied to an invoice.
 
-use crate::fact::{Fact, Link};
 use crate::webhook::document::{Document, refuse, require};
-use crate::webhook::{Event, EventError, KIND_BYTES_MAX};
+use crate::webhook::{Event, EventError, KIND_BYTES_MAX, Said};
 
 use super::{checkout, credit, dispute, invoice, minor, payer, refund, subscription};
-
-/// What an event says.
-#[derive(Default)]
-pub(super) struct Said {
-    pub(super) facts: Vec<Fact>,
-    pub(super) links: Vec<Link>,
-}
-
-impl From<Option<Fact>> for Said {
-    fn from(fact: Option<Fact>) -> Self {
-        Self { facts: fact.into_iter().collect(), links: Vec::new() }
-    }
-}
 
 /// Reads an event. Fields that are not needed are not looked at, since Stripe adds new ones within a version.
 ///

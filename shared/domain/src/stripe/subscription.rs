@@ -12,10 +12,9 @@ use chrono::{DateTime, Utc};
 use crate::fact::{Fact, Payer};
 use crate::id::{EventName, ProcessorRef, SourceId, digest};
 use crate::source::{Labels, SourceState};
-use crate::webhook::EventError;
 use crate::webhook::document::{Document, refuse, require};
+use crate::webhook::{EventError, Said};
 
-use super::event::Said;
 use super::invoice::{metadata_labels, put};
 use super::lines;
 use super::payer::{customer, external_id, link, promotion, promotions};
