@@ -28,12 +28,14 @@ enum Step {
     PayEuro,
     GiveRates,
     RefundEuro,
+    PayByPromotion,
+    PayOther,
 }
 
 use Step::{
-    Drain, Enrol, EnrolBen, GiveRates, Nightly, Pay, PayAsCustomer, PayEuro, PayOfCleo, RefundCleo,
-    RefundEuro, RefundFails, RefundInvoice, RefundPayment, Reverse, SignUp, SignUpAsCustomer, SignUpCleo,
-    TellPayment,
+    Drain, Enrol, EnrolBen, GiveRates, Nightly, Pay, PayAsCustomer, PayByPromotion, PayEuro, PayOfCleo,
+    PayOther, RefundCleo, RefundEuro, RefundFails, RefundInvoice, RefundPayment, Reverse, SignUp,
+    SignUpAsCustomer, SignUpCleo, TellPayment,
 };
 
 /// The plain loop.
@@ -70,6 +72,9 @@ fn converted_terms() -> Value {
     json!({"payout_currency": "USD", "rules": [{"id": "commission", "amount": {"percentage": {"percent": "10"}},
         "limits": {"caps": [{"per": "all_time", "amount": 100_000, "currency": "USD"}]}}]})
 }
+
+/// A payer whom only a promotion code refers, and one payment of 200.00 that paid two invoices and is refunded in between.
+const SHARED: &[Step] = &[Enrol, PayByPromotion, RefundPayment, PayOther, Drain];
 
 /// What stands of somebody's rewards, the sum of the ledger, what is available and what is pending.
 type Outcome = (Vec<(String, i64)>, i64, (i64, i64));
@@ -168,6 +173,17 @@ impl Run {
                 };
                 body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
                 tenant.post(path, body).await
+            }
+            PayByPromotion | PayOther => {
+                let (invoice, amount) =
+                    if step == PayByPromotion { ("in_1", 15_000) } else { ("in_4", 5_000) };
+                let mut body = json!({"invoice_id": invoice, "processor": "stripe", "customer_id": "cus_1",
+                    "amount_paid": amount, "currency": "USD",
+                    "payments": [{"payment_id": "pi_1", "amount": amount}]});
+                if step == PayByPromotion {
+                    body["promotion_codes"] = json!([code]);
+                }
+                tenant.post("/v1/track/invoice-paid", body).await
             }
             GiveRates => {
                 let path = format!("/v1/exchange-rates/{}", self.world.now().await.date_naive());
@@ -331,4 +347,23 @@ async fn a_payment_that_waits_for_its_rate_survives_a_stop_at_any_call() {
 #[tokio::test]
 async fn a_payment_that_waits_for_its_rate_survives_a_refusal_or_a_lost_answer_at_any_call() {
     conversion_survives(REFUSALS, true).await;
+}
+
+/// Every call of a story that ends with two rewards: of 112.50 that stand of 150.00, and of 37.50 of 50.00.
+async fn a_shared_payment_survives(effects: &[Effect], in_turn: bool) {
+    let terms = percent_rule("10");
+    let (_, expected) = rehearse(SHARED, &terms).await;
+    let standing = [375, 1_125].map(|amount| ("fulfilled".to_owned(), amount));
+    assert_eq!(expected, [(standing.to_vec(), 1_500, (1_500, 0))]);
+    every_call_fails_once(SHARED, &terms, effects, in_turn).await;
+}
+
+#[tokio::test]
+async fn a_payment_of_two_invoices_by_promotion_survives_a_stop_at_any_call() {
+    a_shared_payment_survives(STOPS, false).await;
+}
+
+#[tokio::test]
+async fn a_payment_of_two_invoices_by_promotion_survives_a_refusal_or_a_lost_answer_at_any_call() {
+    a_shared_payment_survives(REFUSALS, true).await;
 }

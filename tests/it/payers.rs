@@ -87,7 +87,7 @@ async fn a_promotion_code_in_a_payment_refers_its_payer() {
     let body = paid("in_1", json!({"customer_id": "cus_1", "promotion_codes": ["promo_0", "promo_1"]}));
     let settled = tenant.post("/v1/track/invoice-paid", body.clone()).await.ok();
     assert_eq!((&settled["reason"], settled["posted"].as_array().unwrap().len()), (&json!("earned"), 1));
-    let referral = tenant.get("/v1/referrals/cus_1").await.ok();
+    let referral = &tenant.get("/v1/referrals/cus_1").await.ok()["referral"];
     assert_eq!((&referral["referrer"], &referral["channel"]), (&json!(anna.id), &json!("promotion")));
     // Later payments of the customer earn without the code; the same event again is nothing new.
     tenant.post("/v1/track/invoice-paid", paid("in_2", json!({"customer_id": "cus_1"}))).await.ok();

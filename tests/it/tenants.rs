@@ -176,6 +176,10 @@ async fn the_same_ids_in_two_organizations_stay_apart() {
 async fn nothing_of_another_organization_can_be_read() {
     let (world, [(one, _), (two, more)]) = two_full_lives().await;
     let day = world.now().await.date_naive();
+    for (life, rate) in [(&one, "1.1"), (&two, "1.2")] {
+        let rates = json!({"currency": "USD", "rates": {"EUR": rate}});
+        life.tenant.call("PUT", &rates_of(&world).await, Some(&rates)).await.ok();
+    }
     world.advance(86_400).await;
     world.drain().await;
     let theirs = [

@@ -29,7 +29,7 @@ fn the_workspace_template_is_read_whole() {
     assert_eq!(template.schedules().count(), 2);
     let table = template.tables.first().unwrap();
     let indexes: Vec<_> = table.indexes.iter().map(|index| index.name.as_str()).collect();
-    assert_eq!(indexes, ["due", "day", "referrer"]);
+    assert_eq!(indexes, ["due", "day", "listing"]);
     assert_eq!(table.ttl_attribute.as_deref(), Some("expires_at"));
     let fulfill = template.queue("FulfillQueue").unwrap();
     let redrive = Redrive { dead_letter_queue: "FulfillDlq".to_owned(), receive_count_max: 5 };

@@ -47,6 +47,7 @@ pub struct Attribution {
     pub half_life_days: u32,
     /// Whether a payment that names nobody known is the referee's who signed up with the same e-mail address; not unless
     /// told. Addresses are kept as hashes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub match_email: bool,
 }
 
