@@ -44,6 +44,8 @@ async fn what_waits_is_listed_until_it_is_decided() {
             ("payment/stripe/pi_4", "awaiting_payment"),
         ])
     );
+    let unknown = tenant.get("/v1/parked-events?reason=payer_unknown").await.ok();
+    assert_eq!(unknown["data"].as_array().unwrap().len(), 1);
     let page = tenant.get("/v1/parked-events?limit=3").await.ok();
     assert_eq!(page["data"].as_array().unwrap().len(), 3);
     assert_eq!(page["data"][0]["external_id"], "ben");

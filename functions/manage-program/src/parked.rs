@@ -33,6 +33,9 @@ pub(crate) struct ParkedQuery {
     #[serde(default)]
     #[param(value_type = Option<ParkedStatus>, inline)]
     status: ParkedStatus,
+    /// Only those that are parked for this reason, such as `payer_unknown`.
+    #[param(value_type = Option<String>)]
+    reason: Option<Reason>,
     /// Rows of a page, 1 to 100; 50 unless told.
     #[serde(default)]
     #[param(value_type = Option<i32>, minimum = 1, maximum = 100)]
@@ -90,7 +93,8 @@ pub(crate) struct CustomerView {
 /// List parked events
 ///
 /// Events that could not be decided yet: each is decided again by itself when the sign-up, the customer or the invoice arrives,
-/// and expires after 90 days.
+/// and expires after 90 days. A refund that names only its payment waits as `awaiting_payment` also where its payer turns out to
+/// be nobody's referee, since payments of such are not kept.
 #[utoipa::path(get, path = "/v1/parked-events", operation_id = "list_parked_events", tag = "reading", params(ParkedQuery),
     responses((status = 200, body = ParkedList),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
@@ -100,13 +104,14 @@ pub(crate) async fn list(
     Params(query): Params<ParkedQuery>,
 ) -> Result<axum::Json<ParkedList>, Problem> {
     let expired = query.status == ParkedStatus::Expired;
-    let list = format!("parked events, expired: {expired}");
+    let list = format!("parked events, expired: {expired}, {:?}", query.reason);
     let cursor = open_cursor(&list, query.cursor.as_deref())?;
     let limit = usize::try_from(query.limit.get().min(LIMIT_MAX)).unwrap_or(1);
     let store = &deps.edge.store;
     let page = store.list_parked(&caller.organization, expired, cursor.as_deref(), limit).await?;
+    let wanted = |row: &SourceRow| query.reason.is_none() || row.reason == query.reason;
     Ok(axum::Json(ParkedList {
-        data: page.rows.into_iter().filter_map(view).collect(),
+        data: page.rows.into_iter().filter(wanted).filter_map(view).collect(),
         next_cursor: page.next.map(|next| seal_cursor(&list, &next)),
     }))
 }

@@ -335,6 +335,7 @@ pub fn queries(setup: &Setup) -> Vec<Case> {
     }
     for status in ["parked", "", "Waiting"] {
         add("GET /v1/parked-events", &[], &format!("status={status}"), "?status");
+        add("GET /v1/parked-events", &[], &format!("reason={status}"), "?reason");
     }
     for id in ["", "x", "anna", &setup.program] {
         add("GET /v1/rewards", &[], &format!("participant={id}"), "?participant");
