@@ -173,6 +173,13 @@ impl Scene<'_> {
         let tie = Operation::new("  its invoice_payment.paid", CALL).least(1.0, 1.0);
         let call = async |n| drop(self.deliver(&new(n).tied(self.now)).await);
         rows.push(self.measure(tie, call).await?);
+
+        let refund = Operation::new("  charge.refunded, which names only the payment", CALL).least(1.0, 1.0);
+        let call = async |n| {
+            let result = self.deliver(&new(n).refunded(self.now)).await;
+            assert_eq!(result["posted"].as_array().map(Vec::len), Some(1), "{result}");
+        };
+        rows.push(self.measure(refund, call).await?);
         Ok(())
     }
 
