@@ -8,6 +8,7 @@ from pathlib import Path
 
 import adapters
 import partners
+import payers
 import rules
 from stage import wait_for
 from story import today
@@ -216,6 +217,7 @@ STEPS = [
     *rules.STEPS,
     *adapters.STEPS,
     *partners.STEPS,
+    *payers.STEPS,
     the_openapi_document_describes_every_route_that_is_deployed,
     every_route_has_answered_and_none_has_failed,
     the_logs_hold_no_secret,
