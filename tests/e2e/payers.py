@@ -19,7 +19,7 @@ def a_payer_is_found_by_a_promotion_code_or_by_an_address(story):
     signup = {"external_id": "wim", "code": vera["code"], "email": "wim@example.com"}
     api.post("/v1/track/signup", signup).expect(201)
     assert api.get("/v1/parked-events?reason=payer_unknown").expect(200)["data"] == []
-    wait_for("both rewards", lambda: earned(story) == 2000)
+    wait_for("both rewards", lambda: earned(story) == 2000, 10)
 
 
 def a_refund_of_a_payment_is_shared_by_the_invoices_that_it_paid(story):
