@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::*;
-use crate::fact::{Payer, Tie};
+use crate::fact::{Fact, Payer, Tie};
 use crate::source::{Labels, Line, Refund, RefundStatus, SourceState};
 use crate::stripe::processor;
 use crate::stripe::samples::*;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::fact::Fact;
 use crate::source::{Payment, RefundStatus};
 use crate::stripe::EXTERNAL_ID_KEY;
 use crate::stripe::invoice::PAYMENTS_MAX;
