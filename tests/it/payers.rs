@@ -97,6 +97,24 @@ async fn a_promotion_code_in_a_payment_refers_its_payer() {
 }
 
 #[tokio::test]
+async fn a_payer_by_promotion_code_can_wait_for_a_rate_as_any_other() {
+    let mut terms = tests::percent_rule("10");
+    terms["payout_currency"] = json!("EUR");
+    let (world, tenant, anna) = stage(terms).await;
+    let body = paid("in_1", json!({"customer_id": "cus_1", "promotion_codes": [anna.code]}));
+    let waiting = tenant.post("/v1/track/invoice-paid", body).await;
+    assert_eq!((waiting.status, &waiting.body["reason"]), (202, &json!("awaiting_rate")));
+    let parked = tenant.get("/v1/parked-events?reason=awaiting_rate").await.ok();
+    assert_eq!(parked["data"].as_array().unwrap().len(), 1);
+    let path = format!("/v1/exchange-rates/{}", world.now().await.date_naive());
+    let rates = json!({"currency": "EUR", "rates": {"USD": "0.9"}});
+    tenant.call("PUT", &path, Some(&rates)).await.ok();
+    assert_eq!(tenant.rewards(&anna).await[0].1, 900);
+    assert_eq!(tenant.get("/v1/parked-events").await.ok()["data"], json!([]));
+    world.assert_at_rest().await;
+}
+
+#[tokio::test]
 async fn a_promotion_code_refers_nobody_who_signed_up_before() {
     let (world, tenant, anna) = stage(tests::percent_rule("10")).await;
     tenant.post("/v1/track/signup", json!({"external_id": "carl"})).await.created();

@@ -216,9 +216,9 @@ impl Settler {
         row: &SourceRow,
         payer: &PayerState,
     ) -> Result<bool, SettleError> {
-        let Some(paid_at) = row.state.payment.as_ref().map(|payment| payment.paid_at) else {
-            return Ok(false);
-        };
+        // What waits for something else than its payer is bound already.
+        let paid_at = row.state.payment.as_ref().map(|payment| payment.paid_at);
+        let Some(paid_at) = paid_at.filter(|_| payer.binding == Binding::Unknown) else { return Ok(false) };
         let Some(referee) = payer.referee.clone().or_else(|| own_id(&row.payer)) else { return Ok(false) };
         for promotion in &row.payer.promotions {
             let known = self.store.find_promotion(organization, &row.source.processor, promotion).await?;
