@@ -301,8 +301,11 @@ impl Books {
                 let at = which.index(self.rewards.len());
                 let number = u32::try_from(self.entries.len()).unwrap();
                 let delta = self.rewards[at].0.delta * percent / 100;
-                let entry = entry(&self.rewards[at].0, number, delta, self.hours);
-                self.entries.push((entry, None));
+                // No line of the ledger is of nothing.
+                if delta != 0 {
+                    let entry = entry(&self.rewards[at].0, number, delta, self.hours);
+                    self.entries.push((entry, None));
+                }
             }
             Act::Run { ago, chunks } => self.run(at(self.hours + 1 - ago), chunks),
             Act::Void { which } if !self.invoices.is_empty() => {
