@@ -38,10 +38,13 @@ impl Event {
     }
 }
 
-/// The start of a plan: one qualifying event per subscription.
+/// Name of the event that the start of a plan is.
+pub(crate) const PLAN_STARTED: &str = "plan_started";
+
+/// The start of a plan: one qualifying event per subscription, or per plan of it where a processor knows several.
 #[expect(clippy::expect_used, reason = "a constant, and a test holds that it is an event's name")]
 pub(crate) fn plan_started(subscription: ProcessorRef) -> SourceId {
-    SourceId::event(&EventName::parse("plan_started").expect("plan_started is a valid slug"), subscription)
+    SourceId::event(&EventName::parse(PLAN_STARTED).expect("plan_started is a valid slug"), subscription)
 }
 
 /// What an event says.
@@ -93,16 +96,4 @@ pub enum Unverified {
     /// By none of the endpoint's secrets.
     #[error("it is by none of the endpoint's secrets")]
     Mismatch,
-}
-
-impl From<crate::stripe::signature::SignatureError> for Unverified {
-    fn from(error: crate::stripe::signature::SignatureError) -> Self {
-        use crate::stripe::signature::SignatureError;
-        match error {
-            SignatureError::Malformed => Self::Malformed,
-            SignatureError::NoSignature => Self::NoSignature,
-            SignatureError::Stale => Self::Stale,
-            SignatureError::Mismatch => Self::Mismatch,
-        }
-    }
 }

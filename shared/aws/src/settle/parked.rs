@@ -27,7 +27,12 @@ impl Settler {
         let Some(row) = self.store.find_source(organization, source).await? else { return Ok(()) };
         if !row.invoices.is_empty() {
             return match self.pass_on(organization, &row).await {
-                Ok(_) | Err(SettleError::Refused { .. }) => Ok(()),
+                Ok(_) => Ok(()),
+                // It would be refused again: the row is no longer due.
+                Err(refused @ SettleError::Refused { .. }) => {
+                    tracing::warn!(source.id = %source, %refused, "an invoice refused what its payment says");
+                    Ok(())
+                }
                 Err(error) => Err(error),
             };
         }

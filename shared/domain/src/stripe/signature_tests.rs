@@ -2,6 +2,8 @@ use chrono::{TimeDelta, TimeZone as _};
 use proptest::prelude::*;
 
 use super::*;
+use crate::webhook::Unverified;
+use crate::webhook::timed::{HEADER_BYTES_MAX, TOLERANCE_SECONDS};
 
 const ONE: &str = "whsec_sample_one";
 const TWO: &str = "whsec_sample_two";
@@ -36,16 +38,16 @@ fn a_signature_computed_elsewhere_verifies() {
     ];
     for (secret, signature, body) in cases {
         assert_eq!(sign(body, secret, at(0)), header(signature));
-        assert_eq!(verify(&header(signature), body, &[secret], at(0)), Ok(()));
+        assert_eq!(SCHEME.verify(&header(signature), body, &[secret], at(0)), Ok(()));
     }
 }
 
 #[test]
 fn any_signature_may_match_any_secret() {
     let both = format!("t={SIGNED_AT},v1={BY_ONE},v1={BY_TWO}");
-    assert_eq!(verify(&both, BODY, &[TWO], at(0)), Ok(()));
-    assert_eq!(verify(&both, BODY, &["whsec_old", ONE], at(0)), Ok(()));
-    assert_eq!(verify(&header(BY_TWO), BODY, &[ONE, TWO], at(0)), Ok(()));
+    assert_eq!(SCHEME.verify(&both, BODY, &[TWO], at(0)), Ok(()));
+    assert_eq!(SCHEME.verify(&both, BODY, &["whsec_old", ONE], at(0)), Ok(()));
+    assert_eq!(SCHEME.verify(&header(BY_TWO), BODY, &[ONE, TWO], at(0)), Ok(()));
 }
 
 #[test]
@@ -56,7 +58,7 @@ fn other_schemes_and_unreadable_signatures_are_passed_over() {
         format!("t={SIGNED_AT},v1={}", BY_ONE.to_uppercase()),
     ];
     for text in accepted {
-        assert_eq!(verify(&text, BODY, &[ONE], at(0)), Ok(()), "{text}");
+        assert_eq!(SCHEME.verify(&text, BODY, &[ONE], at(0)), Ok(()), "{text}");
     }
 }
 
@@ -79,7 +81,7 @@ fn a_header_of_another_form_is_malformed() {
         format!("t={SIGNED_AT},v1={BY_ONE},v0={}", "0".repeat(HEADER_BYTES_MAX)),
     ];
     for text in malformed {
-        assert_eq!(verify(&text, BODY, &[ONE], at(0)), Err(SignatureError::Malformed), "{text}");
+        assert_eq!(SCHEME.verify(&text, BODY, &[ONE], at(0)), Err(Unverified::Malformed), "{text}");
     }
 }
 
@@ -87,18 +89,22 @@ fn a_header_of_another_form_is_malformed() {
 fn a_header_without_a_signature_says_so() {
     for rest in ["", ",v0=00", ",v1=", ",v1=xyz", ",V1=00"] {
         let text = format!("t={SIGNED_AT}{rest}");
-        let expected = if rest == ",v1=" { SignatureError::Mismatch } else { SignatureError::NoSignature };
-        assert_eq!(verify(&text, BODY, &[ONE], at(0)), Err(expected), "{text}");
+        let expected = if rest == ",v1=" { Unverified::Mismatch } else { Unverified::NoSignature };
+        assert_eq!(SCHEME.verify(&text, BODY, &[ONE], at(0)), Err(expected), "{text}");
     }
 }
 
 #[test]
 fn the_time_may_lie_300_seconds_before_or_after() {
     for later in [-TOLERANCE_SECONDS, 0, TOLERANCE_SECONDS] {
-        assert_eq!(verify(&header(BY_ONE), BODY, &[ONE], at(later)), Ok(()), "{later}");
+        assert_eq!(SCHEME.verify(&header(BY_ONE), BODY, &[ONE], at(later)), Ok(()), "{later}");
     }
     for later in [-TOLERANCE_SECONDS - 1, TOLERANCE_SECONDS + 1, 86_400 * 365] {
-        assert_eq!(verify(&header(BY_ONE), BODY, &[ONE], at(later)), Err(SignatureError::Stale), "{later}");
+        assert_eq!(
+            SCHEME.verify(&header(BY_ONE), BODY, &[ONE], at(later)),
+            Err(Unverified::Stale),
+            "{later}"
+        );
     }
 }
 
@@ -114,11 +120,11 @@ fn what_was_not_signed_does_not_match() {
         (BY_ONE.get(..62).unwrap(), BODY, &[ONE]),
     ];
     for (signature, body, secrets) in mismatched {
-        let result = verify(&header(signature), body, secrets, at(0));
-        assert_eq!(result, Err(SignatureError::Mismatch), "{signature} {secrets:?}");
+        let result = SCHEME.verify(&header(signature), body, secrets, at(0));
+        assert_eq!(result, Err(Unverified::Mismatch), "{signature} {secrets:?}");
     }
     let other_time = header(BY_ONE).replace("001", "002");
-    assert_eq!(verify(&other_time, BODY, &[ONE], at(0)), Err(SignatureError::Mismatch));
+    assert_eq!(SCHEME.verify(&other_time, BODY, &[ONE], at(0)), Err(Unverified::Mismatch));
 }
 
 proptest! {
@@ -127,14 +133,14 @@ proptest! {
         mut body in prop::collection::vec(any::<u8>(), 1..64), secret in "[ -~]{1,80}", place: prop::sample::Index
     ) {
         let text = sign(&body, &secret, at(0));
-        prop_assert_eq!(verify(&text, &body, &[&secret], at(0)), Ok(()));
+        prop_assert_eq!(SCHEME.verify(&text, &body, &[&secret], at(0)), Ok(()));
         let place = place.index(body.len());
         *body.get_mut(place).unwrap() ^= 1;
-        prop_assert_eq!(verify(&text, &body, &[&secret], at(0)), Err(SignatureError::Mismatch));
+        prop_assert_eq!(SCHEME.verify(&text, &body, &[&secret], at(0)), Err(Unverified::Mismatch));
     }
 
     #[test]
     fn any_header_is_answered(text in "[tv01=,a-f ]{0,80}|.{0,80}") {
-        prop_assert!(verify(&text, BODY, &[ONE], at(0)).is_err());
+        prop_assert!(SCHEME.verify(&text, BODY, &[ONE], at(0)).is_err());
     }
 }

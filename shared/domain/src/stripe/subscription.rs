@@ -10,17 +10,15 @@
 use chrono::{DateTime, Utc};
 
 use crate::fact::{Fact, Payer};
-use crate::id::{EventName, ProcessorRef, SourceId, digest};
+use crate::id::{ProcessorRef, SourceId, digest};
 use crate::source::{Labels, SourceState};
-use crate::webhook::document::{Document, refuse, require};
-use crate::webhook::{EventError, Said};
+use crate::webhook::document::{Document, require};
+use crate::webhook::{EventError, PLAN_STARTED, Said, plan_started};
 
 use super::invoice::{metadata_labels, put};
 use super::lines;
 use super::payer::{customer, external_id, link, promotion, promotions};
 
-/// The qualifying event that a started plan is.
-const PLAN_STARTED: &str = "plan_started";
 /// Most items of a subscription that are looked at; Stripe allows twenty.
 const ITEMS_MAX: usize = 20;
 /// Longest status that is looked at, in bytes.
@@ -42,7 +40,7 @@ pub(super) fn started(event: &Document) -> Result<Said, EventError> {
     for item in 0..event.length("/data/object/items/data", ITEMS_MAX) {
         let item = format!("/data/object/items/data/{item}");
         let Some(price) = lines::price(event, &item) else { continue };
-        let source = plan_of(&id, price)?;
+        let source = plan_of(&id, price);
         // Two items of one price are one plan.
         if facts.iter().all(|known| known.source != source) {
             let state = SourceState {
@@ -63,11 +61,10 @@ fn became_active(event: &Document) -> bool {
 }
 
 /// The name of an effect: a price of a subscription. Ids of old plans may hold anything and are hashed then.
-fn plan_of(subscription: &ProcessorRef, price: &str) -> Result<SourceId, EventError> {
-    let name = EventName::parse(PLAN_STARTED).map_err(|error| refuse("/type", error))?;
+fn plan_of(subscription: &ProcessorRef, price: &str) -> SourceId {
     let reference = ProcessorRef::parse(&format!("{subscription}:{price}"))
         .unwrap_or_else(|_| ProcessorRef::of_hash(digest(PLAN_STARTED, &[subscription.as_str(), price])));
-    Ok(SourceId::event(&name, reference))
+    plan_started(reference)
 }
 
 fn item_labels(event: &Document, all: &Labels, item: &str, price: &str) -> Labels {

@@ -70,7 +70,7 @@ impl WebhookProcessor {
         now: DateTime<Utc>,
     ) -> Result<(), Unverified> {
         match self {
-            Self::Stripe => stripe::signature::verify(header, body, secrets, now).map_err(Unverified::from),
+            Self::Stripe => stripe::signature::SCHEME.verify(header, body, secrets, now),
             Self::Paddle => paddle::SCHEME.verify(header, body, secrets, now),
             Self::Chargebee => chargebee::verify(header, secrets),
         }

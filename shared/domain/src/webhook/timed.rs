@@ -75,7 +75,7 @@ impl Scheme {
         let (mut time, mut signatures) = (None, Vec::new());
         for part in header.split(self.separator) {
             let (name, value) = part.split_once('=').ok_or(Unverified::Malformed)?;
-            if name == self.time && time.replace(value).is_some() {
+            if value.contains('=') || (name == self.time && time.replace(value).is_some()) {
                 return Err(Unverified::Malformed);
             }
             if name == self.signature
