@@ -2,6 +2,7 @@
 
 pub mod openapi;
 mod partners;
+pub mod sim;
 mod tenant;
 mod world;
 

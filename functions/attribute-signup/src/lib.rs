@@ -32,7 +32,7 @@ impl Deps {
         let fulfill_queue = Queue::new(platform, lookup, "FULFILL_QUEUE_URL")?;
         let clock = platform.clock.clone();
         let settler = Settler { store: store.clone(), fulfill_queue, clock: clock.clone() };
-        Ok(Self { edge: Edge { store, clock, entropy: platform.entropy }, settler })
+        Ok(Self { edge: Edge { store, clock, entropy: platform.entropy.clone() }, settler })
     }
 }
 

@@ -26,7 +26,7 @@ impl Deps {
     /// [`ConfigError`] names the variable that is missing.
     pub fn new(platform: &Platform, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let store = Store::new(platform, lookup)?;
-        Ok(Self { edge: Edge { store, clock: platform.clock.clone(), entropy: platform.entropy } })
+        Ok(Self { edge: Edge { store, clock: platform.clock.clone(), entropy: platform.entropy.clone() } })
     }
 }
 

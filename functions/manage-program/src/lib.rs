@@ -65,7 +65,7 @@ impl Deps {
         let report_queue = Queue::new(platform, lookup, "REPORT_QUEUE_URL")?;
         let clock = platform.clock.clone();
         let settler = Settler { store: store.clone(), fulfill_queue, clock: clock.clone() };
-        let edge = Edge { store, clock, entropy: platform.entropy };
+        let edge = Edge { store, clock, entropy: platform.entropy.clone() };
         Ok(Self { edge, settler, report_queue, root_key, sealer })
     }
 

@@ -37,7 +37,7 @@ impl Deps {
         let fulfill_queue = Queue::new(platform, lookup, "FULFILL_QUEUE_URL")?;
         let clock = platform.clock.clone();
         let settler = Settler { store: store.clone(), fulfill_queue, clock: clock.clone() };
-        let edge = Edge { store, clock, entropy: platform.entropy };
+        let edge = Edge { store, clock, entropy: platform.entropy.clone() };
         Ok(Self { edge, settler, sealer: Sealer::new(platform, lookup)? })
     }
 }

@@ -11,10 +11,11 @@ use aws::Platform;
 use axum::Router;
 use serde_json::Value;
 
-use crate::template::{Names, Template};
+use crate::template::{Function, Names, Template};
 
-/// Not `Send`: Lambda runs a function on one thread, so its future need not be able to move between threads.
-type Answer = Pin<Box<dyn Future<Output = Result<Value>>>>;
+/// What an event is answered. Not `Send`: Lambda runs a function on one thread, so its future need not be able to move
+/// between threads.
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Value>>>>;
 
 /// Reads an environment variable of one function.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -57,7 +58,8 @@ impl EventHandler {
         Self(Arc::new(move |event| Box::pin(handle(event))))
     }
 
-    pub(crate) fn call(&self, event: Value) -> Answer {
+    /// Calls it with a raw event.
+    pub fn call(&self, event: Value) -> Answer {
         (self.0)(event)
     }
 }
@@ -109,26 +111,37 @@ impl Registry {
         self.check(template)?;
         let mut handlers = BTreeMap::new();
         for function in &template.functions {
-            let mut environment = BTreeMap::new();
-            for (name, value) in &function.environment {
-                let value = names.resolve(value).with_context(|| format!("{name} of {}", function.id))?;
-                environment.insert(name.clone(), value);
-            }
-            let build = self.builders.get(&function.id).context("it has just been checked")?;
-            let handler = build(platform, &|name| environment.get(name).cloned());
-            let handler = handler.with_context(|| format!("cannot build {}", function.id))?;
-            let fed = function.event_sources.len() + function.schedules.len();
-            match handler {
-                Handler::Http(_) => {
-                    ensure!(fed == 0, "{} has event sources, but answers HTTP only", function.id)
-                }
-                Handler::Event(_) => {
-                    ensure!(function.routes.is_empty(), "{} has routes, but no router", function.id)
-                }
-            }
-            handlers.insert(function.id.clone(), handler);
+            handlers.insert(function.id.clone(), self.build_function(function, platform, names)?);
         }
         Ok(handlers)
+    }
+
+    /// Builds one function.
+    pub(crate) fn build_function(
+        &self,
+        function: &Function,
+        platform: &Platform,
+        names: &Names,
+    ) -> Result<Handler> {
+        let mut environment = BTreeMap::new();
+        for (name, value) in &function.environment {
+            let value = names.resolve(value).with_context(|| format!("{name} of {}", function.id))?;
+            environment.insert(name.clone(), value);
+        }
+        let build = self.builders.get(&function.id);
+        let build = build.with_context(|| format!("no crate is registered for {}", function.id))?;
+        let handler = build(platform, &|name| environment.get(name).cloned());
+        let handler = handler.with_context(|| format!("cannot build {}", function.id))?;
+        let fed = function.event_sources.len() + function.schedules.len();
+        match handler {
+            Handler::Http(_) => {
+                ensure!(fed == 0, "{} has event sources, but answers HTTP only", function.id)
+            }
+            Handler::Event(_) => {
+                ensure!(function.routes.is_empty(), "{} has routes, but no router", function.id)
+            }
+        }
+        Ok(handler)
     }
 
     fn check(&self, template: &Template) -> Result<()> {

@@ -9,6 +9,7 @@
 //! consistent indexes, no TTL deletion, and queues that are lost with the process.
 
 pub mod demo;
+pub mod direct;
 pub mod template;
 
 mod control;
@@ -24,12 +25,15 @@ mod queue;
 mod scheduler;
 mod stage;
 mod state;
+mod wiring;
 
+pub use engine::dynamodb::create_tables;
 pub use faults::{Effect, Fault, Faults, Log};
 pub use handler::{EventHandler, Handler, Lookup, Registry};
 pub use product::functions;
 pub use stage::{Options, Stage};
 pub use state::write_whole;
+pub use wiring::Wiring;
 
 #[cfg(test)]
 mod tests;

@@ -103,7 +103,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Hexadecimal, so that every sign is equally likely: 48 of them are 192 random bits.
 fn generate(length: usize) -> Result<String> {
-    let mut text = hex::encode(aws::Entropy.draw::<SECRET_BYTES_MAX>()?);
+    let mut text = hex::encode(aws::Entropy::system().draw::<SECRET_BYTES_MAX>()?);
     ensure!(length <= text.len(), "secrets longer than {} are not made here", text.len());
     text.truncate(length);
     Ok(text)

@@ -64,7 +64,7 @@ impl Platform {
             sqs: Arc::default(),
             secrets: Arc::default(),
             clock,
-            entropy: Entropy,
+            entropy: Entropy::system(),
             meter: Meter::new(),
         }
     }
@@ -79,6 +79,12 @@ impl Platform {
     #[must_use]
     pub fn with_sqs(self, client: aws_sdk_sqs::Client) -> Self {
         Self { sqs: Arc::new(client.into()), ..self }
+    }
+
+    /// The same with a given sequence of random bytes.
+    #[must_use]
+    pub fn with_entropy(self, entropy: Entropy) -> Self {
+        Self { entropy, ..self }
     }
 
     /// The same with a given Secrets Manager client.

@@ -107,7 +107,7 @@ impl Sealer {
     /// [`ConfigError`] when the variable is missing.
     pub fn new(platform: &Platform, lookup: Lookup<'_>) -> Result<Self, ConfigError> {
         let secret = Secret::new(platform, lookup, "SEALING_KEY_SECRET_ARN")?;
-        Ok(Self { secret, entropy: platform.entropy })
+        Ok(Self { secret, entropy: platform.entropy.clone() })
     }
 
     /// Seals a text for one place (its row's id): it opens nowhere else.

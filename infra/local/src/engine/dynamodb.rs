@@ -31,7 +31,7 @@ pub(crate) async fn start(file: Option<&Path>) -> Result<SocketAddr> {
 }
 
 /// Makes sure that every table of the template exists.
-pub(crate) async fn create_tables(client: &Client, tables: &[Table]) -> Result<()> {
+pub async fn create_tables(client: &Client, tables: &[Table]) -> Result<()> {
     let existing = client.list_tables().send().await?.table_names.unwrap_or_default();
     for table in tables {
         let made = if existing.contains(&table.name) {

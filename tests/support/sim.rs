@@ -1,0 +1,26 @@
+//! The simulator: the shell as it is, on one thread, in a world where time, chance, order and every fault are chosen.
+//!
+//! Functions run as the template wires them, with the real SDKs; below the SDKs' HTTP client there is no socket, but the
+//! embedded table, a queue and the secrets, answered in the process. Each call that leaves a function is counted, and a
+//! plan says what becomes of it ([`Effect`]). The clock stands still until it is moved, ids come from a seeded sequence, timers run in
+//! the runtime's paused time: the same plan gives the same run.
+//!
+//! Whatever a function will dial one day (a processor, a customer's endpoint) becomes a further [`Service`] here.
+
+mod check;
+mod client;
+mod plan;
+mod queue;
+mod schedule;
+mod story;
+mod table;
+mod wire;
+mod world;
+
+pub use check::{Outcome, Violation};
+
+pub use plan::{Call, Effect, Fault, Service};
+pub use schedule::{Report, Schedule, Walker};
+pub use story::{Delivery, Event, Manner, RESTORED, Shape, Story, TAKEN};
+pub use table::Rows;
+pub use world::{Moment, Reply, World};

@@ -1,0 +1,124 @@
+//! What must hold after every step, and what must be left at the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::table::{Kept, Rows};
+use super::world::{EVENTS, World};
+
+/// What does not hold, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation(pub String);
+
+/// What somebody has at the end.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// State and standing amount of each reward, in order.
+    pub rewards: Vec<(String, i64)>,
+    /// The sum of the ledger's lines.
+    pub ledger: i64,
+    /// Available and pending.
+    pub balance: (i64, i64),
+}
+
+/// The lines of all ledgers: rows with an amount that was posted.
+fn lines(rows: &Rows) -> impl Iterator<Item = (&(String, String), &Kept)> {
+    let rows = rows.iter().map(|(key, row)| (key, row.as_ref()));
+    rows.filter(|((_, sk), row)| sk.starts_with("L#") && row.has("delta"))
+}
+
+/// What must never change of a line.
+const WRITTEN_ONCE: [&str; 10] = [
+    "delta", "unit", "cause", "source", "rule", "reward", "participant", "terms_version", "occurred_at", "recorded_at",
+];
+
+/// Nothing is edited: every line is as it was, and every referral that was bound is bound as it was.
+pub(super) fn grown(before: &Rows, after: &Rows) -> Result<(), Violation> {
+    for (key, row) in lines(before) {
+        let Some(now) = after.get(key) else { return violation(format!("the line {key:?} is gone")) };
+        if std::ptr::eq(row, now.as_ref()) {
+            continue;
+        }
+        for name in WRITTEN_ONCE {
+            if row.get(name) != now.get(name) {
+                return violation(format!("{name} of the line {key:?} was {:?} and is {:?}", row.get(name), now.get(name)));
+            }
+        }
+    }
+    for (key, row) in before.iter().filter(|(_, row)| row.has("binding")) {
+        if after.get(key).and_then(|now| now.get("binding")) != row.get("binding") {
+            return violation(format!("the referral {key:?} was bound otherwise"));
+        }
+    }
+    Ok(())
+}
+
+/// The books are sound: one reward per source, rule and recipient; what stands of it is the sum of its lines, and never
+/// negative.
+pub(super) fn sound(rows: &Rows) -> Result<(), Violation> {
+    let mut sums: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+    let mut earnings = BTreeSet::new();
+    for (_, row) in lines(rows) {
+        let reward = row.text("reward");
+        let (sum, count) = sums.entry(reward).or_default();
+        *sum += row.number("delta");
+        *count += 1;
+    }
+    for ((_, sk), row) in lines(rows).filter(|(_, row)| row.has("net")) {
+        let name = |name: &str| row.text(name);
+        if !earnings.insert((name("source"), name("rule"), name("participant"))) {
+            return violation(format!("{} has earned twice by {}", name("source"), name("rule")));
+        }
+        let standing = (row.number("net"), row.number("lines"));
+        let lines = sums.get(name("reward")).copied().unwrap_or_default();
+        if standing != lines || standing.0 < 0 {
+            return violation(format!("the reward {sk} says {standing:?}, its lines say {lines:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Nothing is left to do: no due row, no lease, no message, and each delivered reward was told of under one id.
+pub(super) fn at_rest(world: &World, rows: &Rows) -> Result<(), Violation> {
+    for (key, row) in rows {
+        if row.has("due_pk") {
+            return violation(format!("{key:?} is still due"));
+        }
+        if row.has("lease_until") {
+            return violation(format!("{key:?} still has a lease"));
+        }
+    }
+    let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for message in world.queued(EVENTS) {
+        let reward = message["reward"].as_str().unwrap_or_default().to_owned();
+        told.entry(reward).or_default().insert(message["id"].to_string());
+    }
+    for (_, row) in lines(rows).filter(|(_, row)| row.has("fulfilled_at")) {
+        let ids = told.get(row.text("reward")).map_or(0, BTreeSet::len);
+        if ids != 1 {
+            return violation(format!("the delivery of {:?} was told of under {ids} ids", row.text("reward")));
+        }
+    }
+    let queues = world.wire.state().queues.visible.clone();
+    match queues.iter().find(|(name, left)| name.as_str() != EVENTS && !left.is_empty()) {
+        Some((name, left)) => violation(format!("{name} still holds {left:?}")),
+        None => Ok(()),
+    }
+}
+
+/// What stands at the end, as the table tells it.
+pub(super) fn outcome(rows: &Rows, participant: &str) -> Outcome {
+    let of_participant = |row: &&Kept| row.text("participant") == participant;
+    let mut outcome = Outcome::default();
+    for row in lines(rows).map(|(_, row)| row).filter(of_participant) {
+        outcome.ledger += row.number("delta");
+        if row.has("net") {
+            outcome.rewards.push((row.text("state").to_owned(), row.number("net")));
+        }
+    }
+    outcome.rewards.sort();
+    outcome
+}
+
+pub(super) fn violation<T>(words: String) -> Result<T, Violation> {
+    Err(Violation(words))
+}

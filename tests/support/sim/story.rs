@@ -1,0 +1,394 @@
+//! What happens to one referral, told as Stripe tells it.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::check::{self, Outcome, Violation, violation};
+use super::table::Rows;
+use super::world::{Moment, Reply, World};
+
+/// The signing secret of the endpoint.
+const SECRET: &str = "whsec_of_the_simulator";
+/// How often a caller repeats what was not acknowledged.
+const REPEATS: usize = 4;
+/// How often everything is delivered and swept until it must be at rest.
+const ROUNDS: usize = 5;
+
+/// What happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// Ben signs up with Anna's code.
+    SignUp,
+    /// He pays 200.00.
+    Paid,
+    /// The same payment is told of under another name.
+    Twin,
+    /// 50.00 are refunded.
+    RefundOne,
+    /// 25.00 are refunded.
+    RefundTwo,
+    /// The second refund fails.
+    RefundFailed,
+    /// A dispute over 30.00 is opened.
+    DisputeOpened,
+    /// Its funds are withdrawn.
+    FundsWithdrawn,
+    /// It is won.
+    DisputeWon,
+    /// It is lost.
+    DisputeLost,
+}
+
+impl Event {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::SignUp,
+        Self::Paid,
+        Self::Twin,
+        Self::RefundOne,
+        Self::RefundTwo,
+        Self::RefundFailed,
+        Self::DisputeOpened,
+        Self::FundsWithdrawn,
+        Self::DisputeWon,
+        Self::DisputeLost,
+    ];
+
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SignUp => "sign-up",
+            Self::Paid => "paid",
+            Self::Twin => "twin",
+            Self::RefundOne => "refund-1",
+            Self::RefundTwo => "refund-2",
+            Self::RefundFailed => "refund-failed",
+            Self::DisputeOpened => "dispute-opened",
+            Self::FundsWithdrawn => "funds-withdrawn",
+            Self::DisputeWon => "dispute-won",
+            Self::DisputeLost => "dispute-lost",
+        }
+    }
+}
+
+/// Events that end in the same money in every order.
+#[derive(Debug, Clone, Copy)]
+pub struct Story {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What happens, each once.
+    pub events: &'static [Event],
+    /// What Anna has of it at the end: 10 percent of what stands.
+    pub ends_in: i64,
+}
+
+/// What is paid is taken back in part, three times.
+pub const TAKEN: Story = Story {
+    name: "taken",
+    events: &[Event::SignUp, Event::Paid, Event::Twin, Event::RefundOne, Event::RefundTwo, Event::DisputeLost],
+    ends_in: 950,
+};
+
+/// What is taken back comes back: a dispute is won, a refund fails.
+pub const RESTORED: Story = Story {
+    name: "restored",
+    events: &[
+        Event::SignUp,
+        Event::Paid,
+        Event::Twin,
+        Event::RefundTwo,
+        Event::RefundFailed,
+        Event::DisputeOpened,
+        Event::FundsWithdrawn,
+        Event::DisputeWon,
+    ],
+    ends_in: 2_000,
+};
+
+/// Which of Stripe's shapes the events have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// 2020-08-27: the charge names its invoice.
+    Old,
+    /// Since 2025-03-31: only `invoice_payment.paid` ties a payment to its invoice.
+    Basil,
+}
+
+/// What becomes of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// They are delivered after each event.
+    Eager,
+    /// They are delivered after the last event, when the sweeper has sent them again.
+    Lazy,
+    /// They are lost; what the sweeper sends is delivered.
+    Lost,
+}
+
+/// How the world around the events behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manner {
+    /// Which shape the events have.
+    pub shape: Shape,
+    /// What becomes of messages.
+    pub delivery: Delivery,
+    /// Whether what was not acknowledged is repeated after all other events, rather than at once.
+    pub late: bool,
+    /// Whether a second passes between two events.
+    pub ticking: bool,
+}
+
+impl Manner {
+    /// All of them.
+    pub fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for shape in [Shape::Basil, Shape::Old] {
+            for delivery in [Delivery::Eager, Delivery::Lazy, Delivery::Lost] {
+                for late in [false, true] {
+                    for ticking in [false, true] {
+                        all.push(Self { shape, delivery, late, ticking });
+                    }
+                }
+            }
+        }
+        all
+    }
+}
+
+impl fmt::Display for Manner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shape = if self.shape == Shape::Basil { "basil" } else { "old" };
+        let delivery = match self.delivery {
+            Delivery::Eager => "eager",
+            Delivery::Lazy => "lazy",
+            Delivery::Lost => "lost",
+        };
+        let late = if self.late { "late" } else { "soon" };
+        let ticking = if self.ticking { "ticking" } else { "still" };
+        write!(formatter, "{shape}-{delivery}-{late}-{ticking}")
+    }
+}
+
+/// One request of a caller.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    pub(super) label: String,
+    path: String,
+    /// An event of Stripe's is signed when it is sent; anything else comes with the API key.
+    by_stripe: bool,
+    body: Value,
+}
+
+/// A program that gives 10 percent, Anna, and a Stripe endpoint.
+#[derive(Debug)]
+pub(super) struct Stage {
+    pub(super) beginning: Moment,
+    key: String,
+    code: String,
+    endpoint: String,
+    pub(super) participant: String,
+}
+
+impl Stage {
+    pub(super) async fn set(world: &World) -> Self {
+        let call = async |method: &str, path: &str, key: &str, body: Value| {
+            let bearer = format!("Bearer {key}");
+            let headers = [("authorization", bearer.as_str())];
+            world.http("stage", method, path, &headers, body.to_string()).await.unwrap().ok()
+        };
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let organization =
+            call("POST", "/v1/organizations", world.root_key(), json!({"name": "Simulated", "livemode": false})).await;
+        let key = text(&organization["api_key"]["secret"]);
+        let terms = crate::percent_rule("10");
+        let program = call("POST", "/v1/programs", &key, json!({"name": "Refer a friend", "terms": terms})).await;
+        let endpoint = json!({"processor": "stripe", "secrets": [SECRET]});
+        let endpoint = text(&call("POST", "/v1/webhook-endpoints", &key, endpoint).await["path"]);
+        let path = format!("/v1/programs/{}/participants/anna", text(&program["id"]));
+        let anna = call("PUT", &path, &key, json!({"name": "Anna's Studio"})).await;
+        world.advance(100);
+        let (participant, code) = (text(&anna["id"]), text(&anna["code"]));
+        Self { beginning: world.moment(), key, code, endpoint, participant }
+    }
+}
+
+/// A part of a story as it is told, from some moment on.
+#[derive(Debug)]
+pub(super) struct Teller<'a> {
+    world: &'a World,
+    stage: &'a Stage,
+    manner: Manner,
+    /// When everything is said to have happened.
+    told_at: i64,
+    rows: Rows,
+    /// What was not acknowledged, and is to be repeated.
+    pub(super) unheard: Vec<Told>,
+}
+
+impl<'a> Teller<'a> {
+    /// Goes on from where the world is.
+    pub(super) fn new(world: &'a World, stage: &'a Stage, manner: Manner, unheard: Vec<Told>) -> Self {
+        let told_at = stage.beginning.seconds();
+        Self { world, stage, manner, told_at, rows: world.rows(), unheard }
+    }
+
+    /// Tells an event.
+    pub(super) async fn tell(&mut self, event: Event) -> Result<(), Violation> {
+        if self.manner.ticking {
+            self.world.advance(1);
+        }
+        for told in self.told(event) {
+            let heard = self.try_to_tell(&told).await;
+            self.step()?;
+            match (heard, self.manner.late) {
+                (true, _) => {}
+                (false, true) => self.unheard.push(told),
+                (false, false) => self.repeat(&told).await?,
+            }
+        }
+        match self.manner.delivery {
+            Delivery::Eager => {
+                self.world.deliver().await;
+                self.step()
+            }
+            Delivery::Lazy => Ok(()),
+            Delivery::Lost => {
+                self.world.lose_messages();
+                Ok(())
+            }
+        }
+    }
+
+    /// Repeats what was not acknowledged, lets everything come to rest, and answers what it came to.
+    pub(super) async fn end(&mut self) -> Result<Outcome, Violation> {
+        for told in std::mem::take(&mut self.unheard) {
+            self.repeat(&told).await?;
+        }
+        self.rest().await?;
+        self.observe().await
+    }
+
+    async fn repeat(&mut self, told: &Told) -> Result<(), Violation> {
+        for _ in 0..REPEATS {
+            let heard = self.try_to_tell(told).await;
+            self.step()?;
+            if heard {
+                return Ok(());
+            }
+        }
+        violation(format!("{} is never acknowledged", told.label))
+    }
+
+    /// Whether it was acknowledged.
+    async fn try_to_tell(&self, told: &Told) -> bool {
+        let body = told.body.to_string();
+        let name = if told.by_stripe { "stripe-signature" } else { "authorization" };
+        let value = if told.by_stripe {
+            domain::stripe::signature::sign(body.as_bytes(), SECRET, self.world.now())
+        } else {
+            format!("Bearer {}", self.stage.key)
+        };
+        let reply = self.world.http(&told.label, "POST", &told.path, &[(name, &value)], body).await;
+        self.world.note(|| match &reply {
+            Some(Reply { status, body }) => format!("      {}: {status} {body}", told.label),
+            None => format!("      {}: no answer", told.label),
+        });
+        reply.is_some_and(|reply| matches!(reply.status, 200..=202))
+    }
+
+    /// Checks what every step must leave as it was.
+    fn step(&mut self) -> Result<(), Violation> {
+        let rows = self.world.rows();
+        check::grown(&self.rows, &rows)?;
+        check::sound(&rows)?;
+        self.rows = rows;
+        Ok(())
+    }
+
+    /// Sweeps and delivers until nothing is left to do.
+    async fn rest(&mut self) -> Result<(), Violation> {
+        for _ in 0..ROUNDS {
+            self.world.advance(200);
+            self.world.invoke("the sweeper", "SweepDueFunction", json!({})).await;
+            self.step()?;
+            let failed = self.world.deliver().await;
+            self.step()?;
+            if !failed && !self.rows.values().any(|row| row.has("due_pk")) {
+                break;
+            }
+        }
+        check::at_rest(self.world, &self.rows)
+    }
+
+    /// What Anna has at the end, by the table and by the API alike.
+    async fn observe(&self) -> Result<Outcome, Violation> {
+        let mut outcome = check::outcome(&self.rows, &self.stage.participant);
+        let bearer = format!("Bearer {}", self.stage.key);
+        let path = format!("/v1/participants/{}/balances", self.stage.participant);
+        self.world.observe();
+        let headers = [("authorization", bearer.as_str())];
+        let reply = self.world.http("balances", "GET", &path, &headers, String::new()).await;
+        let Some(Reply { status: 200, body }) = reply else {
+            return violation(format!("the balances cannot be read: {reply:?}"));
+        };
+        let figure = |name: &str| body["data"][0][name].as_i64().unwrap_or_default();
+        outcome.balance = (figure("available") - figure("shortfall"), figure("pending"));
+        Ok(outcome)
+    }
+
+    fn told(&self, event: Event) -> Vec<Told> {
+        let refund = |id: &str, amount: i64, status: &str| {
+            json!({"id": id, "object": "refund", "amount": amount, "currency": "usd", "status": status,
+                "charge": "ch_1", "payment_intent": "pi_1", "metadata": {}})
+        };
+        let dispute = |status: &str| {
+            json!({"id": "dp_1", "object": "dispute", "amount": 3_000, "currency": "usd", "status": status,
+                "charge": "ch_1", "payment_intent": "pi_1", "metadata": {}})
+        };
+        match event {
+            Event::SignUp => {
+                let body = json!({"external_id": "ben", "code": self.stage.code});
+                let path = "/v1/track/signup".to_owned();
+                vec![Told { label: "sign-up".to_owned(), path, by_stripe: false, body }]
+            }
+            Event::Paid => vec![self.stripe("invoice.paid", self.invoice())],
+            Event::Twin => {
+                let mut told = vec![self.stripe("invoice.payment_succeeded", self.invoice())];
+                if self.manner.shape == Shape::Basil {
+                    let payment = json!({"id": "inpay_1", "object": "invoice_payment", "invoice": "in_1",
+                        "amount_paid": 20_000, "currency": "usd", "status": "paid",
+                        "payment": {"type": "payment_intent", "payment_intent": "pi_1"}});
+                    told.push(self.stripe("invoice_payment.paid", payment));
+                }
+                told
+            }
+            Event::RefundOne => vec![self.stripe("refund.updated", refund("re_1", 5_000, "succeeded"))],
+            Event::RefundTwo => vec![self.stripe("refund.updated", refund("re_2", 2_500, "succeeded"))],
+            Event::RefundFailed => vec![self.stripe("refund.failed", refund("re_2", 2_500, "failed"))],
+            Event::DisputeOpened => vec![self.stripe("charge.dispute.created", dispute("needs_response"))],
+            Event::FundsWithdrawn => {
+                vec![self.stripe("charge.dispute.funds_withdrawn", dispute("under_review"))]
+            }
+            Event::DisputeWon => vec![self.stripe("charge.dispute.closed", dispute("won"))],
+            Event::DisputeLost => vec![self.stripe("charge.dispute.closed", dispute("lost"))],
+        }
+    }
+
+    fn invoice(&self) -> Value {
+        let mut invoice = json!({"id": "in_1", "object": "invoice", "amount_paid": 20_000, "total": 20_000,
+            "currency": "usd", "customer": "cus_1", "status": "paid", "metadata": {"referral_external_id": "ben"},
+            "status_transitions": {"paid_at": self.told_at}});
+        if self.manner.shape == Shape::Old {
+            invoice["charge"] = json!("ch_1");
+            invoice["payment_intent"] = json!("pi_1");
+        }
+        invoice
+    }
+
+    fn stripe(&self, kind: &str, object: Value) -> Told {
+        let body = json!({"id": format!("evt_{kind}"), "object": "event", "livemode": false, "type": kind,
+            "created": self.told_at, "data": {"object": object}});
+        Told { label: kind.to_owned(), path: self.stage.endpoint.clone(), by_stripe: true, body }
+    }
+}

@@ -1,0 +1,273 @@
+//! What every call passes through: it is counted, held back where a race wants to choose who goes first, and befallen by
+//! what the plan has for it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use local::direct::DirectTable;
+use serde_json::{Value, json};
+use tokio::sync::{Notify, oneshot};
+
+use super::client::parsed;
+use super::plan::{Call, Effect, Fault, Service};
+use super::queue::Queues;
+
+tokio::task_local! {
+    /// On whose behalf something is called.
+    pub(super) static INVOCATION: Invocation;
+}
+
+/// One run of a function, which a fault can end.
+#[derive(Debug, Clone)]
+pub(super) struct Invocation {
+    pub(super) name: Arc<str>,
+    pub(super) stopped: Arc<Notify>,
+}
+
+/// One request of an SDK.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) service: Service,
+    pub(super) operation: String,
+    pub(super) body: Vec<u8>,
+    /// The same for all attempts of one call.
+    pub(super) id: String,
+}
+
+/// A call that waits until it is let go.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) invocation: Arc<str>,
+    pub(super) what: String,
+    pub(super) go: oneshot::Sender<()>,
+}
+
+#[derive(Debug)]
+pub(super) struct Wire {
+    table: DirectTable,
+    secrets: BTreeMap<String, String>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) queues: Queues,
+    pub(super) faults: Vec<Fault>,
+    pub(super) calls: Vec<Call>,
+    /// What befell a call befalls its further attempts too.
+    pub(super) befallen: HashMap<String, Effect>,
+    /// The number of each call, by what its attempts have in common.
+    pub(super) numbers: HashMap<String, usize>,
+    /// Set when what happens is over, and is looked at only.
+    pub(super) observed: bool,
+    /// Kept while a story wants a readable trace.
+    pub(super) trace: Option<Vec<String>>,
+    /// Kept while a race chooses who goes first.
+    pub(super) held: Option<Vec<Held>>,
+    /// The table as it was before the last write, kept where an index may be read stale.
+    pub(super) behind: Option<Behind>,
+}
+
+/// A table that is one write behind.
+#[derive(Debug)]
+pub(super) struct Behind {
+    pub(super) table: DirectTable,
+    pub(super) next: Option<(String, Vec<u8>)>,
+}
+
+impl Behind {
+    /// Makes up for the last write, and keeps this one for later.
+    fn write(&mut self, operation: &str, body: &[u8]) {
+        if let Some((operation, body)) = self.next.replace((operation.to_owned(), body.to_vec())) {
+            self.table.answer(&operation, &body);
+        }
+    }
+}
+
+impl Wire {
+    pub(super) fn new(table: DirectTable, secrets: BTreeMap<String, String>) -> Self {
+        Self { table, secrets, state: Mutex::default() }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        // The state is whole between any two statements, so a panic elsewhere does not spoil it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The table, past the plan.
+    pub(super) fn table(&self) -> &DirectTable {
+        &self.table
+    }
+
+    /// A line of the trace, if there is one.
+    pub(super) fn note(&self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.state().trace {
+            trace.push(line());
+        }
+    }
+
+    /// Takes a request; `None` is an answer that got lost.
+    pub(super) async fn take(&self, request: Request) -> Option<(u16, String)> {
+        if self.state().observed {
+            return Some(self.answer(&request));
+        }
+        let invocation = INVOCATION.try_with(Clone::clone).ok();
+        self.hold(&request, invocation.as_ref()).await;
+        let (number, effect) = self.meet(&request);
+        let answer = match effect {
+            None => Some(self.answer(&request)),
+            Some(effect) => self.befall(&request, effect, invocation.as_ref()).await,
+        };
+        self.note(|| trace_line(number, &request, invocation.as_ref(), effect, answer.as_ref()));
+        answer
+    }
+
+    async fn hold(&self, request: &Request, invocation: Option<&Invocation>) {
+        let gone = match (&mut self.state().held, invocation) {
+            (Some(held), Some(invocation)) => {
+                let (go, gone) = oneshot::channel();
+                let what = request.operation.clone();
+                held.push(Held { invocation: invocation.name.clone(), what, go });
+                Some(gone)
+            }
+            _ => None,
+        };
+        if let Some(gone) = gone {
+            // A race that has ended lets everybody go.
+            gone.await.unwrap_or_default();
+        }
+    }
+
+    /// Counts a call and says what befalls it.
+    fn meet(&self, request: &Request) -> (usize, Option<Effect>) {
+        let mut state = self.state();
+        if let Some(number) = state.numbers.get(&request.id).copied() {
+            let effect = state.befallen.get(&request.id).copied();
+            let again = !matches!(effect, Some(Effect::LoseAnswerOnce | Effect::Conflict | Effect::Stale));
+            return (number, effect.filter(|_| again));
+        }
+        let number = state.calls.len();
+        state.numbers.insert(request.id.clone(), number);
+        state.calls.push(Call {
+            service: request.service,
+            operation: request.operation.clone(),
+            by_index: request.operation == "Query" && parsed(&request.body).get("IndexName").is_some(),
+        });
+        let effect = state.faults.iter().find(|fault| fault.call == number).map(|fault| fault.effect);
+        if let Some(effect) = effect {
+            state.befallen.insert(request.id.clone(), effect);
+        }
+        (number, effect)
+    }
+
+    async fn befall(
+        &self,
+        request: &Request,
+        effect: Effect,
+        invocation: Option<&Invocation>,
+    ) -> Option<(u16, String)> {
+        match effect {
+            Effect::Refuse => Some((500, json!({ "__type": "InternalServerError" }).to_string())),
+            Effect::Throttle => Some((400, json!({ "__type": "ThrottlingException" }).to_string())),
+            Effect::Conflict => Some((400, conflict(request).to_string())),
+            Effect::LoseAnswer => {
+                // The further attempts of the call do not get through.
+                self.state().befallen.insert(request.id.clone(), Effect::Refuse);
+                self.answer(request);
+                None
+            }
+            Effect::LoseAnswerOnce => {
+                self.answer(request);
+                None
+            }
+            Effect::StopBefore | Effect::StopAfter => {
+                if effect == Effect::StopAfter {
+                    self.answer(request);
+                }
+                let Some(invocation) = invocation else { return None };
+                self.note(|| format!("      {}: the process ends here, {}", invocation.name, effect.name()));
+                invocation.stopped.notify_one();
+                std::future::pending().await
+            }
+            Effect::Stale => {
+                let state = self.state();
+                let table = state.behind.as_ref().map_or(&self.table, |behind| &behind.table);
+                Some(table.answer(&request.operation, &request.body))
+            }
+        }
+    }
+
+    fn answer(&self, request: &Request) -> (u16, String) {
+        match request.service {
+            Service::Table => {
+                let answer = self.table.answer(&request.operation, &request.body);
+                if answer.0 == 200 && !matches!(request.operation.as_str(), "GetItem" | "Query") {
+                    if let Some(behind) = &mut self.state().behind {
+                        behind.write(&request.operation, &request.body);
+                    }
+                }
+                answer
+            }
+            Service::Queue => self.state().queues.answer(&request.operation, &request.body),
+            Service::Secrets => {
+                let arn = parsed(&request.body)["SecretId"].as_str().unwrap_or_default().to_owned();
+                let secret = self.secrets.get(&arn).cloned().unwrap_or_default();
+                (200, json!({ "ARN": arn, "SecretString": secret }).to_string())
+            }
+        }
+    }
+}
+
+/// A transaction is told per item what stood in its way; a single write just fails.
+fn conflict(request: &Request) -> Value {
+    if !request.operation.starts_with("Transact") {
+        return json!({ "__type": "TransactionConflictException", "message": "Transaction is ongoing for the item" });
+    }
+    let items = parsed(&request.body)["TransactItems"].as_array().map_or(1, Vec::len);
+    let mut reasons = vec![json!({ "Code": "None" }); items];
+    if let Some(first) = reasons.first_mut() {
+        *first = json!({ "Code": "TransactionConflict", "Message": "Transaction is ongoing for the item" });
+    }
+    json!({ "__type": "TransactionCanceledException", "Message": "Transaction cancelled", "CancellationReasons": reasons })
+}
+
+fn trace_line(
+    number: usize,
+    request: &Request,
+    invocation: Option<&Invocation>,
+    effect: Option<Effect>,
+    answer: Option<&(u16, String)>,
+) -> String {
+    let who = invocation.map_or("-", |invocation| &invocation.name);
+    let became = match answer {
+        None => "no answer".to_owned(),
+        Some((200, _)) => "done".to_owned(),
+        Some((status, body)) => format!("{status} {}", parsed(body.as_bytes())["__type"].as_str().unwrap_or_default()),
+    };
+    let fault = effect.map(|effect| format!("  <== {}", effect.name())).unwrap_or_default();
+    format!("{number:>4}  {who}: {} {} -> {became}{fault}", request.operation, places(&request.body))
+}
+
+/// The keys of the rows that a request names.
+fn places(body: &[u8]) -> String {
+    fn collect(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                let text = |name: &str| fields.get(name).and_then(|key| key["S"].as_str());
+                if let (Some(pk), Some(sk)) = (text("pk"), text("sk")) {
+                    found.push(format!("{pk}|{sk}"));
+                    return;
+                }
+                if let Some(pk) = text(":pk") {
+                    found.push(pk.to_owned());
+                }
+                fields.values().for_each(|field| collect(field, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let mut found = Vec::new();
+    collect(&parsed(body), &mut found);
+    found.join(" + ")
+}

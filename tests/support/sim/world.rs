@@ -1,0 +1,326 @@
+//! The world that functions run in.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use aws::{Clock, Entropy, Platform};
+use aws_types::SdkConfig;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use chrono::{DateTime, Utc};
+use local::direct::DirectTable;
+use local::{Handler, Wiring};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tower::ServiceExt as _;
+
+use super::client::{Client, parsed};
+use super::plan::{Call, Effect, Fault};
+use super::queue::Queues;
+use super::table::{Rows, Table};
+use super::wire::{Behind, INVOCATION, Invocation, State, Wire};
+
+/// The queue to the outside.
+pub(super) const EVENTS: &str = "EventsQueue";
+
+/// 2026-01-01T00:00:00Z, when every world begins.
+const BEGINNING_MS: i64 = 1_767_225_600_000;
+/// The secret that opens `POST /v1/organizations`.
+const ROOT_KEY: &str = "root_of_the_simulator_0000000000000000000000000000000000000000000000";
+/// The secret that seals.
+const SEALING_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// What a request was answered.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// The body, `null` when it is empty.
+    pub body: Value,
+}
+
+impl Reply {
+    /// The body of a 2xx.
+    #[track_caller]
+    pub fn ok(self) -> Value {
+        assert!((200..300).contains(&self.status), "{} {}", self.status, self.body);
+        self.body
+    }
+}
+
+/// Functions, a table, queues and a clock.
+#[derive(Debug)]
+pub struct World {
+    pub(super) wire: Arc<Wire>,
+    wiring: Wiring,
+    platform: Platform,
+    millis: Arc<AtomicI64>,
+    table: Table,
+    /// A second table for what lags behind the first.
+    behind: Table,
+    /// What is in the memory of the functions' processes.
+    running: RefCell<BTreeMap<String, Handler>>,
+}
+
+/// All that a world is at one moment, but for the memory of its processes.
+#[derive(Debug, Clone)]
+pub struct Moment {
+    rows: Rows,
+    queues: Queues,
+    millis: i64,
+}
+
+impl Moment {
+    /// Its time, in seconds since 1970.
+    pub(super) const fn seconds(&self) -> i64 {
+        self.millis / 1_000
+    }
+
+    /// A number that equal moments share. What was told to the outside is a set: it may be told again.
+    pub(super) fn hash(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let rows = self.rows.iter().map(|(key, row)| (key, row.hash));
+        rows.for_each(|row| row.hash(&mut hasher));
+        for (queue, messages) in &self.queues.visible {
+            let mut messages: Vec<_> = messages.iter().map(|message| (&message.body, message.deliveries)).collect();
+            messages.sort_unstable();
+            if queue == EVENTS {
+                messages.dedup();
+            }
+            (queue, messages).hash(&mut hasher);
+        }
+        self.millis.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+macro_rules! client {
+    ($sdk:ident, $wire:expr) => {{
+        use $sdk::config::{
+            BehaviorVersion, Credentials, Region, StalledStreamProtectionConfig, retry::RetryConfig,
+        };
+        let config = $sdk::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("simulator", "simulator", None, None, "simulator"))
+            .endpoint_url("http://simulator")
+            .retry_config(RetryConfig::standard())
+            .http_client(Client($wire.clone()))
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build();
+        $sdk::Client::from_conf(config)
+    }};
+}
+
+impl World {
+    /// An empty one. It runs on a single-threaded runtime whose time is paused.
+    pub async fn new() -> Rc<Self> {
+        let wiring = Wiring::of_product().unwrap();
+        let secrets = [("RootKey", ROOT_KEY), ("SealingKey", SEALING_KEY)];
+        let secrets = secrets.map(|(id, secret)| (Wiring::secret_arn(id), secret.to_owned()));
+        let wire = Arc::new(Wire::new(DirectTable::new().unwrap(), secrets.into()));
+        let millis = Arc::new(AtomicI64::new(BEGINNING_MS));
+        let platform = Platform::new(SdkConfig::builder().build(), Clock::manual(millis.clone()))
+            .with_dynamodb(client!(aws_sdk_dynamodb, wire))
+            .with_sqs(client!(aws_sdk_sqs, wire))
+            .with_secrets(client!(aws_sdk_secretsmanager, wire))
+            .with_entropy(Entropy::seeded(0));
+        let tables = &wiring.template().tables;
+        local::create_tables(&platform.dynamodb(), tables).await.unwrap();
+        let table = Table::new(wire.table().clone(), &tables[0].name);
+        let behind = second(tables).await;
+        let running = RefCell::default();
+        Rc::new(Self { wire, wiring, platform, millis, table, behind, running })
+    }
+
+    /// The bearer token of `POST /v1/organizations`.
+    pub fn root_key(&self) -> &'static str {
+        ROOT_KEY
+    }
+
+    /// Now.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.platform.clock.now()
+    }
+
+    /// Moves the clock.
+    pub fn advance(&self, seconds: i64) {
+        self.millis.fetch_add(seconds * 1_000, Ordering::SeqCst);
+        self.wire.note(|| format!("      the clock goes on by {seconds} s"));
+    }
+
+    /// Ends every process: what functions kept in memory is gone.
+    pub fn forget(&self) {
+        self.running.borrow_mut().clear();
+    }
+
+    /// What it is now.
+    pub fn moment(&self) -> Moment {
+        let queues = self.wire.state().queues.clone();
+        Moment { rows: self.rows(), queues, millis: self.millis.load(Ordering::SeqCst) }
+    }
+
+    /// Goes on from a moment with new processes, and plans what goes wrong from now on.
+    pub fn resume(&self, moment: &Moment, faults: &[Fault], traced: bool) {
+        self.forget();
+        self.millis.store(moment.millis, Ordering::SeqCst);
+        self.table.set(&moment.rows);
+        let mut state = self.wire.state();
+        let trace = state.trace.take().unwrap_or_default();
+        *state = State { queues: moment.queues.clone(), faults: faults.to_vec(), ..State::default() };
+        state.trace = traced.then_some(trace);
+        if faults.iter().any(|fault| fault.effect == Effect::Stale) {
+            self.behind.set(&moment.rows);
+            state.behind = Some(Behind { table: self.behind.direct.clone(), next: None });
+        }
+    }
+
+    /// Every row of the table.
+    pub fn rows(&self) -> Rows {
+        self.table.rows()
+    }
+
+    /// From now on nothing goes wrong, nothing is held back and nothing is counted.
+    pub fn observe(&self) {
+        let mut state = self.wire.state();
+        state.observed = true;
+        state.held = None;
+    }
+
+    /// The calls of all functions since the beginning.
+    pub fn calls(&self) -> Vec<Call> {
+        self.wire.state().calls.clone()
+    }
+
+    /// The readable trace so far.
+    pub fn trace(&self) -> Vec<String> {
+        self.wire.state().trace.clone().unwrap_or_default()
+    }
+
+    /// A line for the trace.
+    pub fn note(&self, line: impl FnOnce() -> String) {
+        self.wire.note(line);
+    }
+
+    /// What is in a queue.
+    pub fn queued(&self, queue: &str) -> Vec<Value> {
+        self.wire.state().queues.bodies(queue)
+    }
+
+    /// Drops every message that was sent to a function.
+    pub(super) fn lose_messages(&self) {
+        self.wire.state().queues.visible.retain(|queue, _| queue == EVENTS);
+    }
+
+    /// Calls a function over HTTP; `None` if its process ended.
+    pub async fn http(
+        &self,
+        who: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> Option<Reply> {
+        let plain = path.split('?').next().unwrap_or_default();
+        let function = self.wiring.function_of(method, plain).unwrap_or_else(|| panic!("no route is {method} {path}"));
+        let Handler::Http(router) = self.handler(function) else { panic!("{function} has no routes") };
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body)).unwrap();
+        self.run(who, function, answer(router, request)).await
+    }
+
+    /// Calls a function with an event; `None` if its process ended, `Some(None)` if it failed.
+    pub async fn invoke(&self, who: &str, function: &str, event: Value) -> Option<Option<Value>> {
+        let Handler::Event(handler) = self.handler(function) else { panic!("{function} takes no events") };
+        let answer = self.run(who, function, async move { handler.call(event).await.ok() }).await;
+        self.note(|| format!("      {who}: {function} -> {answer:?}"));
+        answer
+    }
+
+    async fn run<T>(&self, who: &str, function: &str, work: impl Future<Output = T>) -> Option<T> {
+        let stopped = Arc::new(Notify::new());
+        let invocation = Invocation { name: who.into(), stopped: stopped.clone() };
+        let done = INVOCATION.scope(invocation, async {
+            tokio::select! {
+                biased;
+                () = stopped.notified() => None,
+                done = work => Some(done),
+            }
+        });
+        let done = done.await;
+        if done.is_none() {
+            self.running.borrow_mut().remove(function);
+        }
+        done
+    }
+
+    fn handler(&self, function: &str) -> Handler {
+        if let Some(handler) = self.running.borrow().get(function) {
+            return handler.clone();
+        }
+        let handler = self.wiring.build(function, &self.platform).unwrap();
+        self.running.borrow_mut().insert(function.to_owned(), handler.clone());
+        handler
+    }
+
+    /// Delivers what is in the queues that feed functions, one batch after the other. Messages that fail come back with
+    /// the next call of this, and go to the dead-letter queue when they have failed too often. Whether any failed.
+    pub async fn deliver(&self) -> bool {
+        let mut failed = Vec::new();
+        for source in self.wiring.template().event_sources() {
+            let queue = self.wiring.template().queue(&source.queue).unwrap();
+            let tries = queue.redrive.as_ref().map_or(u32::MAX, |redrive| redrive.receive_count_max);
+            let max = usize::try_from(source.batch_size).unwrap();
+            loop {
+                let batch = self.wire.state().queues.receive(&source.queue, max);
+                if batch.is_empty() {
+                    break;
+                }
+                let records: Vec<Value> = batch
+                    .iter()
+                    .map(|message| json!({"messageId": message.id, "body": message.body, "eventSource": "aws:sqs"}))
+                    .collect();
+                let who = format!("delivery of {}", source.queue);
+                let answer = self.invoke(&who, &source.function, json!({ "Records": records })).await.flatten();
+                for message in batch {
+                    let done = answer.as_ref().is_some_and(|answer| {
+                        let failures = answer["batchItemFailures"].as_array().into_iter().flatten();
+                        failures.into_iter().all(|failure| failure["itemIdentifier"] != message.id.as_str())
+                    });
+                    if !done {
+                        let dead = message.deliveries >= tries;
+                        let to = queue.redrive.as_ref().filter(|_| dead).map(|redrive| redrive.dead_letter_queue.clone());
+                        failed.push((to.unwrap_or_else(|| source.queue.clone()), message));
+                    }
+                }
+            }
+        }
+        let any = !failed.is_empty();
+        for (queue, message) in failed {
+            self.wire.state().queues.put_back(&queue, [message]);
+        }
+        any
+    }
+}
+
+/// A table of its own, laid out alike.
+async fn second(tables: &[local::template::Table]) -> Table {
+    let wire = Arc::new(Wire::new(DirectTable::new().unwrap(), BTreeMap::new()));
+    local::create_tables(&client!(aws_sdk_dynamodb, wire), tables).await.unwrap();
+    Table::new(wire.table().clone(), &tables[0].name)
+}
+
+async fn answer(router: Router, request: Request<Body>) -> Reply {
+    let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+    let status = response.status().as_u16();
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    Reply { status, body: parsed(&body) }
+}
