@@ -6,6 +6,7 @@ mod billing;
 mod budget;
 mod crash;
 mod idempotency;
+mod interleavings;
 mod manage;
 mod order;
 mod parked;

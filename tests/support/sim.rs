@@ -11,6 +11,7 @@ mod check;
 mod client;
 mod plan;
 mod queue;
+mod race;
 mod schedule;
 mod story;
 mod table;
@@ -20,7 +21,8 @@ mod world;
 pub use check::{Outcome, Violation};
 
 pub use plan::{Call, Effect, Fault, Service};
+pub use race::{Act, Interleavings, Race};
 pub use schedule::{Report, Schedule, Walker};
 pub use story::{Delivery, Event, Manner, RESTORED, Shape, Story, TAKEN};
-pub use table::Rows;
-pub use world::{Moment, Reply, World};
+pub use table::{Kept, Rows};
+pub use world::{Moment, Reply, World, simulate};

@@ -2,8 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::json;
+
 use super::table::{Kept, Rows};
 use super::world::{EVENTS, World};
+
+/// How often everything is swept and delivered until it must be at rest.
+const ROUNDS: usize = 5;
 
 /// What does not hold, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,11 +33,20 @@ fn lines(rows: &Rows) -> impl Iterator<Item = (&(String, String), &Kept)> {
 
 /// What must never change of a line.
 const WRITTEN_ONCE: [&str; 10] = [
-    "delta", "unit", "cause", "source", "rule", "reward", "participant", "terms_version", "occurred_at", "recorded_at",
+    "delta",
+    "unit",
+    "cause",
+    "source",
+    "rule",
+    "reward",
+    "participant",
+    "terms_version",
+    "occurred_at",
+    "recorded_at",
 ];
 
 /// Nothing is edited: every line is as it was, and every referral that was bound is bound as it was.
-pub(super) fn grown(before: &Rows, after: &Rows) -> Result<(), Violation> {
+fn grown(before: &Rows, after: &Rows) -> Result<(), Violation> {
     for (key, row) in lines(before) {
         let Some(now) = after.get(key) else { return violation(format!("the line {key:?} is gone")) };
         if std::ptr::eq(row, now.as_ref()) {
@@ -40,7 +54,11 @@ pub(super) fn grown(before: &Rows, after: &Rows) -> Result<(), Violation> {
         }
         for name in WRITTEN_ONCE {
             if row.get(name) != now.get(name) {
-                return violation(format!("{name} of the line {key:?} was {:?} and is {:?}", row.get(name), now.get(name)));
+                return violation(format!(
+                    "{name} of the line {key:?} was {:?} and is {:?}",
+                    row.get(name),
+                    now.get(name)
+                ));
             }
         }
     }
@@ -54,7 +72,7 @@ pub(super) fn grown(before: &Rows, after: &Rows) -> Result<(), Violation> {
 
 /// The books are sound: one reward per source, rule and recipient; what stands of it is the sum of its lines, and never
 /// negative.
-pub(super) fn sound(rows: &Rows) -> Result<(), Violation> {
+fn sound(rows: &Rows) -> Result<(), Violation> {
     let mut sums: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
     let mut earnings = BTreeSet::new();
     for (_, row) in lines(rows) {
@@ -77,8 +95,33 @@ pub(super) fn sound(rows: &Rows) -> Result<(), Violation> {
     Ok(())
 }
 
+/// Sweeps and delivers until nothing is left to do; checks every step, and that it is the last. The rows at the end.
+pub(super) async fn come_to_rest(world: &World, from: &Rows) -> Result<Rows, Violation> {
+    let mut rows = from.clone();
+    for _ in 0..ROUNDS {
+        world.advance(200);
+        world.invoke("the sweeper", "SweepDueFunction", json!({})).await;
+        rows = step(world, &rows)?;
+        let failed = world.deliver().await;
+        rows = step(world, &rows)?;
+        if !failed && !rows.values().any(|row| row.has("due_pk")) {
+            break;
+        }
+    }
+    at_rest(world, &rows)?;
+    Ok(rows)
+}
+
+/// What every step must leave as it was, and what must hold after it. The rows as they are now.
+pub(super) fn step(world: &World, before: &Rows) -> Result<Rows, Violation> {
+    let rows = world.rows();
+    grown(before, &rows)?;
+    sound(&rows)?;
+    Ok(rows)
+}
+
 /// Nothing is left to do: no due row, no lease, no message, and each delivered reward was told of under one id.
-pub(super) fn at_rest(world: &World, rows: &Rows) -> Result<(), Violation> {
+fn at_rest(world: &World, rows: &Rows) -> Result<(), Violation> {
     for (key, row) in rows {
         if row.has("due_pk") {
             return violation(format!("{key:?} is still due"));
@@ -95,7 +138,10 @@ pub(super) fn at_rest(world: &World, rows: &Rows) -> Result<(), Violation> {
     for (_, row) in lines(rows).filter(|(_, row)| row.has("fulfilled_at")) {
         let ids = told.get(row.text("reward")).map_or(0, BTreeSet::len);
         if ids != 1 {
-            return violation(format!("the delivery of {:?} was told of under {ids} ids", row.text("reward")));
+            return violation(format!(
+                "the delivery of {:?} was told of under {ids} ids",
+                row.text("reward")
+            ));
         }
     }
     let queues = world.wire.state().queues.visible.clone();

@@ -118,8 +118,12 @@ impl std::str::FromStr for Fault {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (call, name) = text.split_once(':').ok_or_else(|| anyhow::anyhow!("{text} is not CALL:EFFECT"))?;
+        let (call, name) =
+            text.split_once(':').ok_or_else(|| anyhow::anyhow!("{text} is not CALL:EFFECT"))?;
         let effect = Effect::ALL.into_iter().find(|effect| effect.name() == name);
-        Ok(Self { call: call.parse()?, effect: effect.ok_or_else(|| anyhow::anyhow!("no effect is {name}"))? })
+        Ok(Self {
+            call: call.parse()?,
+            effect: effect.ok_or_else(|| anyhow::anyhow!("no effect is {name}"))?,
+        })
     }
 }

@@ -45,7 +45,8 @@ impl std::str::FromStr for Schedule {
     fn from_str(text: &str) -> Result<Self> {
         let mut parts = text.split('/');
         let name = parts.next().unwrap_or_default();
-        let story = [TAKEN, RESTORED].into_iter().find(|story| story.name == name).context("no such story")?;
+        let story =
+            [TAKEN, RESTORED].into_iter().find(|story| story.name == name).context("no such story")?;
         let name = parts.next().context("it ends after the story's name")?;
         let manner = Manner::all().into_iter().find(|manner| manner.to_string() == name);
         let step = |part: &str| -> Result<(Option<Event>, Vec<Fault>)> {
@@ -127,13 +128,7 @@ impl Walker {
     }
 
     /// Walks every order of a story with up to `faults` faults in each. `progress` hears of every round.
-    pub async fn walk(
-        &self,
-        story: Story,
-        manner: Manner,
-        faults: usize,
-        progress: &dyn Fn(&str),
-    ) -> Report {
+    pub async fn walk(&self, story: Story, manner: Manner, faults: usize, progress: &dyn Fn(&str)) -> Report {
         let mut report = Report::default();
         let way = Schedule { story, manner, steps: Vec::new() };
         let beginning = Node {

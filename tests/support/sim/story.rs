@@ -12,8 +12,6 @@ use super::world::{Moment, Reply, World};
 const SECRET: &str = "whsec_of_the_simulator";
 /// How often a caller repeats what was not acknowledged.
 const REPEATS: usize = 4;
-/// How often everything is delivered and swept until it must be at rest.
-const ROUNDS: usize = 5;
 
 /// What happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -86,7 +84,14 @@ pub struct Story {
 /// What is paid is taken back in part, three times.
 pub const TAKEN: Story = Story {
     name: "taken",
-    events: &[Event::SignUp, Event::Paid, Event::Twin, Event::RefundOne, Event::RefundTwo, Event::DisputeLost],
+    events: &[
+        Event::SignUp,
+        Event::Paid,
+        Event::Twin,
+        Event::RefundOne,
+        Event::RefundTwo,
+        Event::DisputeLost,
+    ],
     ends_in: 950,
 };
 
@@ -192,21 +197,23 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) async fn set(world: &World) -> Self {
-        let call = async |method: &str, path: &str, key: &str, body: Value| {
-            let bearer = format!("Bearer {key}");
-            let headers = [("authorization", bearer.as_str())];
-            world.http("stage", method, path, &headers, body.to_string()).await.unwrap().ok()
-        };
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let organization =
-            call("POST", "/v1/organizations", world.root_key(), json!({"name": "Simulated", "livemode": false})).await;
+        let organization = world
+            .ask(
+                world.root_key(),
+                "POST",
+                "/v1/organizations",
+                json!({"name": "Simulated", "livemode": false}),
+            )
+            .await;
         let key = text(&organization["api_key"]["secret"]);
         let terms = crate::percent_rule("10");
-        let program = call("POST", "/v1/programs", &key, json!({"name": "Refer a friend", "terms": terms})).await;
+        let program =
+            world.ask(&key, "POST", "/v1/programs", json!({"name": "Refer a friend", "terms": terms})).await;
         let endpoint = json!({"processor": "stripe", "secrets": [SECRET]});
-        let endpoint = text(&call("POST", "/v1/webhook-endpoints", &key, endpoint).await["path"]);
+        let endpoint = text(&world.ask(&key, "POST", "/v1/webhook-endpoints", endpoint).await["path"]);
         let path = format!("/v1/programs/{}/participants/anna", text(&program["id"]));
-        let anna = call("PUT", &path, &key, json!({"name": "Anna's Studio"})).await;
+        let anna = world.ask(&key, "PUT", &path, json!({"name": "Anna's Studio"})).await;
         world.advance(100);
         let (participant, code) = (text(&anna["id"]), text(&anna["code"]));
         Self { beginning: world.moment(), key, code, endpoint, participant }
@@ -265,7 +272,7 @@ impl<'a> Teller<'a> {
         for told in std::mem::take(&mut self.unheard) {
             self.repeat(&told).await?;
         }
-        self.rest().await?;
+        self.rows = check::come_to_rest(self.world, &self.rows).await?;
         self.observe().await
     }
 
@@ -297,28 +304,9 @@ impl<'a> Teller<'a> {
         reply.is_some_and(|reply| matches!(reply.status, 200..=202))
     }
 
-    /// Checks what every step must leave as it was.
     fn step(&mut self) -> Result<(), Violation> {
-        let rows = self.world.rows();
-        check::grown(&self.rows, &rows)?;
-        check::sound(&rows)?;
-        self.rows = rows;
+        self.rows = check::step(self.world, &self.rows)?;
         Ok(())
-    }
-
-    /// Sweeps and delivers until nothing is left to do.
-    async fn rest(&mut self) -> Result<(), Violation> {
-        for _ in 0..ROUNDS {
-            self.world.advance(200);
-            self.world.invoke("the sweeper", "SweepDueFunction", json!({})).await;
-            self.step()?;
-            let failed = self.world.deliver().await;
-            self.step()?;
-            if !failed && !self.rows.values().any(|row| row.has("due_pk")) {
-                break;
-            }
-        }
-        check::at_rest(self.world, &self.rows)
     }
 
     /// What Anna has at the end, by the table and by the API alike.

@@ -1,6 +1,6 @@
 //! The rows of a table: taken out, compared, and put back.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ impl Kept {
     }
 
     /// Whether it has an attribute.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         self.row.contains_key(name)
     }
 
@@ -31,7 +31,7 @@ impl Kept {
     }
 
     /// A text attribute, or nothing.
-    pub(super) fn text(&self, name: &str) -> &str {
+    pub fn text(&self, name: &str) -> &str {
         match self.row.get(name) {
             Some(Value::S(text)) => text,
             _ => "",
@@ -39,7 +39,7 @@ impl Kept {
     }
 
     /// A whole number, or 0.
-    pub(super) fn number(&self, name: &str) -> i64 {
+    pub fn number(&self, name: &str) -> i64 {
         match self.row.get(name) {
             Some(Value::N(digits)) => digits.parse().unwrap(),
             _ => 0,
@@ -75,15 +75,24 @@ pub(super) struct Table {
     pub(super) direct: DirectTable,
     name: String,
     seen: RefCell<Rows>,
+    /// How often it had been written to then.
+    writes: Cell<u64>,
 }
 
 impl Table {
     pub(super) fn new(direct: DirectTable, name: &str) -> Self {
-        Self { direct, name: name.to_owned(), seen: RefCell::default() }
+        Self { direct, name: name.to_owned(), seen: RefCell::default(), writes: Cell::new(u64::MAX) }
     }
 
-    /// Every row; those that have not changed are the ones that were seen before.
-    pub(super) fn rows(&self) -> Rows {
+    /// Every row, when it has been written to so often; those that have not changed are the ones that were seen before.
+    pub(super) fn rows(&self, writes: u64) -> Rows {
+        if self.writes.replace(writes) == writes {
+            return self.seen.borrow().clone();
+        }
+        self.look()
+    }
+
+    fn look(&self) -> Rows {
         let seen = self.seen.borrow();
         let mut rows = Rows::new();
         for row in self.direct.rows(&self.name).unwrap() {
@@ -99,7 +108,7 @@ impl Table {
 
     /// Makes these all the rows that there are.
     pub(super) fn set(&self, rows: &Rows) {
-        let found = self.rows();
+        let found = self.look();
         for ((pk, sk), _) in found.iter().filter(|(key, _)| !rows.contains_key(key)) {
             let key = [("pk", pk), ("sk", sk)].map(|(name, text)| (name.to_owned(), Value::S(text.clone())));
             self.direct.delete(&self.name, key.into()).unwrap();

@@ -2,6 +2,7 @@
 //! what the plan has for it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use local::direct::DirectTable;
@@ -21,6 +22,8 @@ tokio::task_local! {
 #[derive(Debug, Clone)]
 pub(super) struct Invocation {
     pub(super) name: Arc<str>,
+    /// Which of those it is that run at once, if they are held back.
+    pub(super) caller: Option<usize>,
     pub(super) stopped: Arc<Notify>,
 }
 
@@ -37,8 +40,7 @@ pub(super) struct Request {
 /// A call that waits until it is let go.
 #[derive(Debug)]
 pub(super) struct Held {
-    pub(super) invocation: Arc<str>,
-    pub(super) what: String,
+    pub(super) caller: usize,
     pub(super) go: oneshot::Sender<()>,
 }
 
@@ -47,6 +49,7 @@ pub(super) struct Wire {
     table: DirectTable,
     secrets: BTreeMap<String, String>,
     state: Mutex<State>,
+    writes: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -86,7 +89,7 @@ impl Behind {
 
 impl Wire {
     pub(super) fn new(table: DirectTable, secrets: BTreeMap<String, String>) -> Self {
-        Self { table, secrets, state: Mutex::default() }
+        Self { table, secrets, state: Mutex::default(), writes: AtomicU64::new(0) }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -97,6 +100,11 @@ impl Wire {
     /// The table, past the plan.
     pub(super) fn table(&self) -> &DirectTable {
         &self.table
+    }
+
+    /// How often functions have written to the table.
+    pub(super) fn writes(&self) -> u64 {
+        self.writes.load(Ordering::SeqCst)
     }
 
     /// A line of the trace, if there is one.
@@ -112,7 +120,7 @@ impl Wire {
             return Some(self.answer(&request));
         }
         let invocation = INVOCATION.try_with(Clone::clone).ok();
-        self.hold(&request, invocation.as_ref()).await;
+        self.hold(invocation.as_ref()).await;
         let (number, effect) = self.meet(&request);
         let answer = match effect {
             None => Some(self.answer(&request)),
@@ -122,20 +130,18 @@ impl Wire {
         answer
     }
 
-    async fn hold(&self, request: &Request, invocation: Option<&Invocation>) {
-        let gone = match (&mut self.state().held, invocation) {
-            (Some(held), Some(invocation)) => {
+    /// Waits until the call is let go, if calls are held back.
+    async fn hold(&self, invocation: Option<&Invocation>) {
+        let gone = match (&mut self.state().held, invocation.and_then(|invocation| invocation.caller)) {
+            (Some(held), Some(caller)) => {
                 let (go, gone) = oneshot::channel();
-                let what = request.operation.clone();
-                held.push(Held { invocation: invocation.name.clone(), what, go });
-                Some(gone)
+                held.push(Held { caller, go });
+                gone
             }
-            _ => None,
+            _ => return,
         };
-        if let Some(gone) = gone {
-            // A race that has ended lets everybody go.
-            gone.await.unwrap_or_default();
-        }
+        // When nothing is held back any more, the sender is dropped, and that is as good.
+        gone.await.unwrap_or_default();
     }
 
     /// Counts a call and says what befalls it.
@@ -202,6 +208,7 @@ impl Wire {
             Service::Table => {
                 let answer = self.table.answer(&request.operation, &request.body);
                 if answer.0 == 200 && !matches!(request.operation.as_str(), "GetItem" | "Query") {
+                    self.writes.fetch_add(1, Ordering::SeqCst);
                     if let Some(behind) = &mut self.state().behind {
                         behind.write(&request.operation, &request.body);
                     }
@@ -242,7 +249,9 @@ fn trace_line(
     let became = match answer {
         None => "no answer".to_owned(),
         Some((200, _)) => "done".to_owned(),
-        Some((status, body)) => format!("{status} {}", parsed(body.as_bytes())["__type"].as_str().unwrap_or_default()),
+        Some((status, body)) => {
+            format!("{status} {}", parsed(body.as_bytes())["__type"].as_str().unwrap_or_default())
+        }
     };
     let fault = effect.map(|effect| format!("  <== {}", effect.name())).unwrap_or_default();
     format!("{number:>4}  {who}: {} {} -> {became}{fault}", request.operation, places(&request.body))

@@ -1,7 +1,7 @@
 //! The world that functions run in.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use tower::ServiceExt as _;
 use super::client::{Client, parsed};
 use super::plan::{Call, Effect, Fault};
 use super::queue::Queues;
+use super::race::CALLER;
 use super::table::{Rows, Table};
 use super::wire::{Behind, INVOCATION, Invocation, State, Wire};
 
@@ -87,7 +88,8 @@ impl Moment {
         let rows = self.rows.iter().map(|(key, row)| (key, row.hash));
         rows.for_each(|row| row.hash(&mut hasher));
         for (queue, messages) in &self.queues.visible {
-            let mut messages: Vec<_> = messages.iter().map(|message| (&message.body, message.deliveries)).collect();
+            let mut messages: Vec<_> =
+                messages.iter().map(|message| (&message.body, message.deliveries)).collect();
             messages.sort_unstable();
             if queue == EVENTS {
                 messages.dedup();
@@ -182,7 +184,7 @@ impl World {
 
     /// Every row of the table.
     pub fn rows(&self) -> Rows {
-        self.table.rows()
+        self.table.rows(self.wire.writes())
     }
 
     /// From now on nothing goes wrong, nothing is held back and nothing is counted.
@@ -212,6 +214,38 @@ impl World {
         self.wire.state().queues.bodies(queue)
     }
 
+    /// From now on every call waits until it is let go.
+    pub(super) fn hold(&self) {
+        self.wire.state().held = Some(Vec::new());
+    }
+
+    /// Lets all calls go, from now on at once.
+    pub(super) fn release(&self) {
+        self.wire.state().held = None;
+    }
+
+    /// Which callers have a call that waits.
+    pub(super) fn held(&self) -> Vec<usize> {
+        let state = self.wire.state();
+        let held = state.held.iter().flatten().map(|held| held.caller);
+        held.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Lets a caller's call go.
+    pub(super) fn let_go(&self, caller: usize) {
+        let mut state = self.wire.state();
+        let held = state.held.as_mut().unwrap();
+        let place = held.iter().position(|held| held.caller == caller).unwrap();
+        held.remove(place).go.send(()).unwrap_or_default();
+    }
+
+    /// A request with an API key, answered with 2xx.
+    pub async fn ask(&self, key: &str, method: &str, path: &str, body: Value) -> Value {
+        let bearer = format!("Bearer {key}");
+        let headers = [("authorization", bearer.as_str())];
+        self.http("setting up", method, path, &headers, body.to_string()).await.unwrap().ok()
+    }
+
     /// Drops every message that was sent to a function.
     pub(super) fn lose_messages(&self) {
         self.wire.state().queues.visible.retain(|queue, _| queue == EVENTS);
@@ -227,7 +261,8 @@ impl World {
         body: String,
     ) -> Option<Reply> {
         let plain = path.split('?').next().unwrap_or_default();
-        let function = self.wiring.function_of(method, plain).unwrap_or_else(|| panic!("no route is {method} {path}"));
+        let function =
+            self.wiring.function_of(method, plain).unwrap_or_else(|| panic!("no route is {method} {path}"));
         let Handler::Http(router) = self.handler(function) else { panic!("{function} has no routes") };
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
@@ -247,7 +282,8 @@ impl World {
 
     async fn run<T>(&self, who: &str, function: &str, work: impl Future<Output = T>) -> Option<T> {
         let stopped = Arc::new(Notify::new());
-        let invocation = Invocation { name: who.into(), stopped: stopped.clone() };
+        let caller = who.strip_prefix(CALLER).and_then(|number| number.parse().ok());
+        let invocation = Invocation { name: who.into(), caller, stopped: stopped.clone() };
         let done = INVOCATION.scope(invocation, async {
             tokio::select! {
                 biased;
@@ -289,7 +325,8 @@ impl World {
                     .map(|message| json!({"messageId": message.id, "body": message.body, "eventSource": "aws:sqs"}))
                     .collect();
                 let who = format!("delivery of {}", source.queue);
-                let answer = self.invoke(&who, &source.function, json!({ "Records": records })).await.flatten();
+                let answer =
+                    self.invoke(&who, &source.function, json!({ "Records": records })).await.flatten();
                 for message in batch {
                     let done = answer.as_ref().is_some_and(|answer| {
                         let failures = answer["batchItemFailures"].as_array().into_iter().flatten();
@@ -297,7 +334,11 @@ impl World {
                     });
                     if !done {
                         let dead = message.deliveries >= tries;
-                        let to = queue.redrive.as_ref().filter(|_| dead).map(|redrive| redrive.dead_letter_queue.clone());
+                        let to = queue
+                            .redrive
+                            .as_ref()
+                            .filter(|_| dead)
+                            .map(|redrive| redrive.dead_letter_queue.clone());
                         failed.push((to.unwrap_or_else(|| source.queue.clone()), message));
                     }
                 }
@@ -323,4 +364,10 @@ async fn answer(router: Router, request: Request<Body>) -> Reply {
     let status = response.status().as_u16();
     let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
     Reply { status, body: parsed(&body) }
+}
+
+/// Runs a simulation: on one thread, in time that passes only when nobody has anything to do.
+pub fn simulate<T>(simulation: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.unwrap().block_on(simulation)
 }
