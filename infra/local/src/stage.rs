@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use aws::Clock;
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -17,7 +18,8 @@ use crate::core::Core;
 use crate::engine;
 use crate::engine::sqs::QueueAddress;
 use crate::faults::Faults;
-use crate::handler::Registry;
+use crate::gateway::{Found, find_route};
+use crate::handler::{Handler, Registry};
 use crate::platform::{self, Endpoints};
 use crate::queue::Queues;
 use crate::scheduler::Scheduler;
@@ -116,6 +118,15 @@ impl Stage {
     /// What can go wrong between the functions and the engines, if it is planned.
     pub fn faults(&self) -> &Faults {
         &self.core.faults
+    }
+
+    /// The router of the function that answers a call; `None` where no route is for it.
+    pub fn router(&self, method: &str, path: &str) -> Option<Router> {
+        let Found::Route(route) = find_route(self.core.template.routes(), method, path) else { return None };
+        match self.core.handlers.get(&route.function)? {
+            Handler::Http(router) => Some(router.clone()),
+            Handler::Event(_) => None,
+        }
     }
 
     /// The URL of the queue with this logical id.

@@ -71,7 +71,7 @@ where
 {
     telemetry::init(&environment);
     let router = build(Platform::from_env(&environment)).await?;
-    lambda_http::run(router).await
+    lambda_runtime::run(crate::http::service(router)).await
 }
 
 /// Runs an event function.

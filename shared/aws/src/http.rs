@@ -2,6 +2,7 @@
 
 mod auth;
 mod cursor;
+mod gateway;
 mod input;
 mod problem;
 mod view;
@@ -15,6 +16,7 @@ use chrono::{DateTime, Utc};
 
 pub use auth::{Caller, TOKEN_PREFIX, Viewer, api_key_secret, bearer, hash_of, token_secret};
 pub use cursor::{LIMIT_MAX, Limit, open_cursor, seal_cursor};
+pub use gateway::service;
 pub use input::{IdempotencyKey, Json, Params, Path, PathId, read_part};
 pub use problem::{FieldError, Problem, ProblemBody, Refusal};
 pub use view::{ParticipantView, ReferralView, ShareView};

@@ -424,6 +424,23 @@ pub enum DueTask {
     BillingRun(BillingRunId),
 }
 
+impl Due {
+    /// The primary key of the row: what [`parse_due`] reads.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        let organization = &self.organization;
+        match &self.task {
+            DueTask::Reward(id) => reward(organization, id),
+            DueTask::Referee(id) => referee(organization, id),
+            DueTask::Customer(id) => customer(organization, id),
+            DueTask::Source(id) | DueTask::Cascade(id) => source(organization, id),
+            DueTask::Release(id) => tally(organization, id),
+            DueTask::Rates { day, currency } => rates(organization, *day, *currency),
+            DueTask::BillingRun(id) => run(organization, id),
+        }
+    }
+}
+
 /// Reads a primary key of the due index back; `None` for a key of another form.
 #[must_use]
 pub fn parse_due(key: &Key) -> Option<Due> {
