@@ -1,34 +1,58 @@
-//! x
+//! Every order of a story under every single fault: a call that is refused, throttled, in conflict, whose answer is lost, at
+//! which the process ends before or after it took effect, or that reads an index that lags. `cargo prove schedules` walks the
+//! other manners, and all pairs of faults.
 
-use tests::sim::{Delivery, Manner, Shape, TAKEN, Walker};
+use tests::sim::{Delivery, Manner, RESTORED, Report, Schedule, Shape, Story, TAKEN, Walker, simulate};
+
+const EAGER: Manner = Manner { shape: Shape::Basil, delivery: Delivery::Eager, late: false, ticking: false };
+const LATE: Manner = Manner { shape: Shape::Old, delivery: Delivery::Lost, late: true, ticking: false };
+
+#[track_caller]
+fn walk(story: Story, manner: Manner, faults: usize) -> Report {
+    simulate(async {
+        let walker = Walker::new().await;
+        let report = walker.walk(story, manner, faults, &|_| ()).await;
+        println!(
+            "{}, {manner}, up to {faults} faults: {} schedules by {} steps between {} moments, {} calls, {} violations",
+            story.name,
+            report.schedules,
+            report.steps,
+            report.moments,
+            report.calls,
+            report.violations.len()
+        );
+        if let Some((schedule, words)) = report.violations.first() {
+            let (_, trace) = walker.replay(schedule).await;
+            panic!(
+                "{words}\nin {schedule}\n{}\nTo see it again: cargo prove replay '{schedule}'",
+                trace.join("\n")
+            );
+        }
+        report
+    })
+}
 
 #[test]
-fn probe() {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-    runtime.block_on(async {
-        let walker = Walker::new().await;
-        for (manner, faults) in [
-            (Manner { shape: Shape::Basil, delivery: Delivery::Eager, late: false, ticking: false }, 0),
-            (Manner { shape: Shape::Old, delivery: Delivery::Lost, late: true, ticking: true }, 0),
-            (Manner { shape: Shape::Basil, delivery: Delivery::Eager, late: false, ticking: false }, 1),
-        ] {
-            let begun = std::time::Instant::now();
-            let report =
-                walker.walk(TAKEN, manner, faults, &|line| println!("{line} {:?}", begun.elapsed())).await;
-            println!(
-                "{manner}: {} schedules, {} steps, {} moments, {} calls in {:?}, {} violations",
-                report.schedules,
-                report.steps,
-                report.moments,
-                report.calls,
-                begun.elapsed(),
-                report.violations.len()
-            );
-            for (schedule, words) in report.violations.iter().take(3) {
-                let (_, trace) = walker.replay(schedule).await;
-                println!("{schedule}: {words}\n{}", trace.join("\n"));
-            }
-        }
-    });
+fn every_order_survives_every_fault_when_messages_come_at_once() {
+    assert!(walk(TAKEN, EAGER, 1).schedules > 45_000);
+}
+
+#[test]
+fn every_order_survives_every_fault_when_messages_are_lost_and_callers_repeat_late() {
+    assert!(walk(TAKEN, LATE, 1).schedules > 45_000);
+}
+
+#[test]
+fn what_is_taken_back_and_restored_comes_to_the_same_in_every_order() {
+    assert_eq!(walk(RESTORED, EAGER, 0).schedules, 40_320);
+    assert_eq!(walk(RESTORED, LATE, 0).schedules, 40_320);
+}
+
+#[test]
+fn a_schedule_reads_as_it_is_written() {
+    let text = "taken/old-lost-late-ticking/paid,0:stop-after/sign-up/end,3:stale,4:lose-answer-once";
+    assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
+    for text in ["", "taken", "taken/quickly", "taken/old-lost-late-ticking/paid,0:explode"] {
+        assert!(text.parse::<Schedule>().is_err(), "{text}");
+    }
 }
