@@ -144,6 +144,10 @@ own_id!(
     BillingRunId, "run_"
 );
 own_id!(
+    /// A self-check.
+    CheckId, "chk_"
+);
+own_id!(
     /// A queue message; derived from what it announces.
     MessageId, "msg_"
 );

@@ -28,6 +28,7 @@
 //! | billing run | `<org>#<run>` | `RUN` |
 //! | what it made or would make, whom it is done with | `<org>#<run>` | `INVOICE#<pin>`, `SEEN#<prt>` |
 //! | billing run, for listing | `<org>#RUNS` | `<time>#<run>` |
+//! | self-check | `<org>#<chk>` | `CHECK` |
 //! | how far a program is billed | `<org>#<prg>` | `BILLING` |
 //! | participant with something left to bill | `<org>#<prg>#CARRY` | `<prt>` |
 //! | participant's token by its hash; leads to the participant | `TOKEN#<sha-256>` | `TOKEN` |
@@ -46,7 +47,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use domain::code::ReferralCode;
 use domain::fact::Customer;
 use domain::id::{
-    ApiKeyId, BillingRunId, EndpointId, ExternalId, IdError, OrganizationId, ParticipantId, PartnerInvoiceId,
+    ApiKeyId, BillingRunId, CheckId, EndpointId, ExternalId, IdError, OrganizationId, ParticipantId, PartnerInvoiceId,
     Processor, ProcessorRef, ProgramId, RewardId, SourceId, SourceKind, VisitorId, time_digits,
 };
 use domain::money::Currency;
@@ -166,6 +167,11 @@ pub(crate) fn snapshot(organization: &OrganizationId, id: &ParticipantId, time: 
     Key::new(participant_partition(organization, id), format!("L#{time}#~"))
 }
 
+/// Where the ledger of a moment begins.
+pub(crate) fn ledger_from(at: DateTime<Utc>) -> String {
+    format!("{LEDGER}{}", time_digits(at))
+}
+
 pub(crate) fn is_snapshot(sk: &str) -> bool {
     sk.starts_with(LEDGER) && sk.ends_with("#~")
 }
@@ -256,6 +262,11 @@ pub(crate) fn rates(organization: &OrganizationId, day: NaiveDate, currency: Cur
     Key::new(rates_partition(organization, day), format!("{RATES}{currency}"))
 }
 
+/// What the partition keys of everything of an organization begin with, but for its own partition.
+pub(crate) fn within(organization: &OrganizationId) -> String {
+    format!("{organization}#")
+}
+
 /// Begins the partitions and the sort keys of exchange rates.
 pub(crate) const RATES: &str = "RATES#";
 
@@ -342,6 +353,12 @@ pub(crate) fn run_listing(organization: &OrganizationId, run: &BillingRunId, at:
     Key::new(runs_partition(organization), format!("{}#{run}", time_digits(at)))
 }
 
+pub(crate) fn check(organization: &OrganizationId, check: &CheckId) -> Key {
+    Key::new(format!("{organization}#{check}"), CHECK)
+}
+
+const CHECK: &str = "CHECK";
+
 /// How far a program is billed.
 pub(crate) fn billing(organization: &OrganizationId, program: &ProgramId) -> Key {
     Key::new(format!("{organization}#{program}"), "BILLING")
@@ -422,6 +439,8 @@ pub enum DueTask {
     },
     /// A billing run is to be gone on with.
     BillingRun(BillingRunId),
+    /// A check is to be gone on with.
+    Check(CheckId),
 }
 
 /// Reads a primary key of the due index back; `None` for a key of another form.
@@ -441,6 +460,7 @@ pub fn parse_due(key: &Key) -> Option<Due> {
             if source.kind == SourceKind::Reward { DueTask::Cascade(source) } else { DueTask::Source(source) }
         }
         RUN => DueTask::BillingRun(BillingRunId::parse(rest).ok()?),
+        CHECK => DueTask::Check(CheckId::parse(rest).ok()?),
         TALLY => DueTask::Release(ParticipantId::parse(rest).ok()?),
         rates if rates.starts_with(RATES) => DueTask::Rates {
             day: rest.strip_prefix(RATES)?.parse().ok()?,
