@@ -3,6 +3,7 @@
 //! read payer, source and program -> one call into the rules -> one transaction -> tell the queue. A lost race reads
 //! again and decides again; nothing is written twice because the source's version is part of every write.
 
+mod audit;
 mod by_hand;
 mod counters;
 mod explain;
@@ -31,6 +32,7 @@ use domain::terms::LINES_KEY;
 use crate::Clock;
 use crate::queue::Queue;
 use crate::store::{Commit, Parking, RefereeCount, SourceRow, Store, StoreError};
+pub use audit::{SourceLook, look_at_source};
 pub use by_hand::{ByHand, Gift};
 use counters::read_counters;
 pub use explain::{Explanation, explain};

@@ -78,7 +78,8 @@ fn a_sound_ledger_has_no_finding() {
 #[test]
 fn every_figure_of_a_reward_that_its_lines_do_not_say_is_found() {
     let (sound, entry, _) = book();
-    let changes: [(&str, fn(&mut Reward)); 8] = [
+    type Change = fn(&mut Reward);
+    let changes: [(&str, Change); 8] = [
         ("what stands of it", |reward| reward.net += 1),
         ("what stands of it", |reward| reward.lines += 1),
         ("what stands of it", |reward| reward.delta -= 1),

@@ -5,7 +5,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{
-    BillingRunId, CheckId, ExternalId, MessageId, OrganizationId, ParticipantId, ProgramId, RewardId, RuleId, SourceId,
+    BillingRunId, CheckId, ExternalId, MessageId, OrganizationId, ParticipantId, ProgramId, RewardId, RuleId,
+    SourceId,
 };
 use crate::ledger::Reward;
 use crate::money::Money;
@@ -130,7 +131,8 @@ mod tests {
             r#"{"type":"report.day.v1","organization":"org_00000000000000000000000000","day":"2026-11-21"}"#;
         assert_eq!(serde_json::to_string(&report).unwrap(), json);
         let check_day = ReportMessage::CheckDayV1 { organization: organization.clone(), day };
-        let json = r#"{"type":"check.day.v1","organization":"org_00000000000000000000000000","day":"2026-11-21"}"#;
+        let json =
+            r#"{"type":"check.day.v1","organization":"org_00000000000000000000000000","day":"2026-11-21"}"#;
         assert_eq!(serde_json::to_string(&check_day).unwrap(), json);
         let check = CheckId::from_entropy(&[0; 17]);
         let check = ReportMessage::CheckDueV1 { organization: organization.clone(), check };

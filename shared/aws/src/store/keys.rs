@@ -47,8 +47,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use domain::code::ReferralCode;
 use domain::fact::Customer;
 use domain::id::{
-    ApiKeyId, BillingRunId, CheckId, EndpointId, ExternalId, IdError, OrganizationId, ParticipantId, PartnerInvoiceId,
-    Processor, ProcessorRef, ProgramId, RewardId, SourceId, SourceKind, VisitorId, time_digits,
+    ApiKeyId, BillingRunId, CheckId, EndpointId, ExternalId, IdError, OrganizationId, ParticipantId,
+    PartnerInvoiceId, Processor, ProcessorRef, ProgramId, RewardId, SourceId, SourceKind, VisitorId,
+    time_digits,
 };
 use domain::money::Currency;
 use domain::rate::RateKey;
@@ -288,6 +289,18 @@ pub(crate) fn parse_waiting_for_rate(sk: &str) -> Option<(Currency, SourceId)> {
 
 /// Sort key prefix of partner invoices within a participant's partition, and of invoices within a run's.
 pub(crate) const INVOICES: &str = "INVOICE#";
+/// Sort keys of all rows of partner invoices lie between these.
+pub(crate) const INVOICE_ROWS: &str = "INVOICE";
+pub(crate) const INVOICE_ROWS_END: &str = "INVOICE~";
+
+/// Which of a participant's invoices a row is of: its place.
+pub(crate) fn invoice_place(sk: &str) -> Option<&str> {
+    let (_, rest) = sk.split_once('#')?;
+    let (time, tail) = rest.split_once('#')?;
+    let tail = tail.split('#').next()?;
+    rest.get(..time.len().saturating_add(tail.len()).saturating_add(1))
+}
+
 /// Sort key prefix of the line items of partner invoices.
 pub(crate) const INVOICE_ITEMS: &str = "INVOICE-ITEM#";
 
@@ -413,6 +426,23 @@ pub struct Due {
     pub organization: OrganizationId,
     /// What is left to do.
     pub task: DueTask,
+}
+
+impl Due {
+    /// The name of the row in findings of the self-check.
+    #[must_use]
+    pub fn row(&self) -> String {
+        match &self.task {
+            DueTask::Reward(reward) => format!("reward/{reward}"),
+            DueTask::Referee(referee) => format!("referee/{referee}"),
+            DueTask::Customer(customer) => format!("customer/{}/{}", customer.processor, customer.reference),
+            DueTask::Source(source) | DueTask::Cascade(source) => format!("source/{source}"),
+            DueTask::Release(participant) => format!("participant/{participant}"),
+            DueTask::Rates { day, currency } => format!("exchange-rates/{day}/{currency}"),
+            DueTask::BillingRun(run) => format!("billing-run/{run}"),
+            DueTask::Check(check) => format!("check/{check}"),
+        }
+    }
 }
 
 /// What can be left to do.

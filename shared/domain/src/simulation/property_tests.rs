@@ -263,15 +263,14 @@ fn check_replay(simulation: &Simulation, last: &BTreeMap<SourceId, Decided>) -> 
 fn deliver(simulation: &mut Simulation, completes: bool) {
     let now = simulation.now;
     for reward in simulation.rewards.values_mut() {
-        match reward.state {
-            RewardState::Approved if !completes => reward.state = RewardState::Fulfilling,
-            RewardState::Approved | RewardState::Fulfilling if completes => {
-                let stands = reward.net != 0;
-                reward.state = if stands { RewardState::Fulfilled } else { RewardState::Reversed };
-                (reward.settled, reward.available) = (true, reward.payable);
-                reward.fulfilled_at = Some(now);
-            }
-            _ => {}
+        let waits = reward.state == RewardState::Approved;
+        if waits && !completes {
+            reward.state = RewardState::Fulfilling;
+        } else if completes && (waits || reward.state == RewardState::Fulfilling) {
+            let stands = reward.net != 0;
+            reward.state = if stands { RewardState::Fulfilled } else { RewardState::Reversed };
+            (reward.settled, reward.available) = (true, reward.payable);
+            reward.fulfilled_at = Some(now);
         }
     }
 }
