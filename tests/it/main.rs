@@ -14,6 +14,7 @@ mod payments;
 mod queues;
 mod races;
 mod rules;
+mod selfcheck;
 mod story;
 mod stripe;
 mod surface;
