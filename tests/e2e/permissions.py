@@ -56,10 +56,10 @@ def each_role_may_do_what_its_function_does_and_no_more(story):
         ("dynamodb:Query", table): [
             "AggregateReports", "AttributeSignup", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",
         ],
-        ("dynamodb:Query", f"{table}/index/due"): ["SweepDue"],
+        ("dynamodb:Query", f"{table}/index/due"): ["AggregateReports", "SweepDue"],
         ("dynamodb:Query", f"{table}/index/day"): ["AggregateReports", "ManageProgram"],
         ("dynamodb:Query", f"{table}/index/listing"): [
-            "AttributeSignup", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",
+            "AggregateReports", "AttributeSignup", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",
         ],
         ("secretsmanager:GetSecretValue", secret_arn(stage, "RootKey")): ["ManageProgram"],
         ("secretsmanager:GetSecretValue", secret_arn(stage, "SealingKey")): ["ManageProgram", "ProcessInvoice"],

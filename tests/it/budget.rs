@@ -220,6 +220,41 @@ async fn the_nightly_run_writes_one_report_for_each_organization() {
     assert_eq!((spent.0, spent.2), (2 + 5 * 5, 5.0));
 }
 
+/// What checking a day with three rewards costs after so many payments of the day before.
+async fn nightly_check(older: usize) -> Cost {
+    let (world, tenant, _, anna) = warm().await;
+    for number in 0..older {
+        tenant.pay("ben", &format!("in_old_{number}"), 1_000).await.ok();
+    }
+    world.drain().await;
+    world.advance(86_400).await;
+    for number in 0..3 {
+        tenant.sign_up(&format!("dora_{number}"), &anna.code).await.created();
+        tenant.pay(&format!("dora_{number}"), &format!("in_{number}"), 1_000).await.ok();
+    }
+    let day = world.now().await.date_naive();
+    let (spent, ()) = cost(&world, async {
+        world.invoke("AggregateReportsFunction", json!({"type": "check", "day": day})).await;
+        world.drain().await;
+    })
+    .await;
+    spent
+}
+
+#[tokio::test]
+async fn the_nightly_check_reads_what_the_day_touched_and_writes_once() {
+    // The directory and its end, what is overdue (16 shards), the check; the day's shards with the lines behind them; for
+    // each reward its source, its rewards and its payer; the ledger; the report; and the check as it is written.
+    let few = nightly_check(1).await;
+    let many = nightly_check(80).await;
+    // Which shards of the day the lines are in is by chance.
+    for spent in [few, many] {
+        assert!(spent.0 <= 45 && spent.2 <= 2.0, "{spent:?}");
+    }
+    // Of the ledger, the latest 300 lines.
+    assert!(many.1 - few.1 <= 10.0, "{few:?} {many:?}");
+}
+
 /// A tenant whose terms are these, with anna and her referee ben, everything warm.
 async fn warm_with(terms: Value) -> (World, Tenant) {
     let world = World::start().await;

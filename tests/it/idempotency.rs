@@ -536,6 +536,7 @@ async fn every_call_with_a_name_of_its_own_has_one_effect_however_often_it_is_ma
         "webhook-endpoints",
         "participants/{id}/rewards",
         "billing-runs",
+        "checks",
         "participants/{id}/tokens",
     ];
     made.extend(creations.map(|path| format!("POST /v1/{path}")));

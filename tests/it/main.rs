@@ -16,6 +16,7 @@ mod queues;
 mod races;
 mod rules;
 mod schedules;
+mod selfcheck;
 mod story;
 mod stripe;
 mod surface;

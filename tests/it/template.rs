@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use aws::Platform;
 use aws::store::keys::{DAY_INDEX, DUE_INDEX, LISTING_INDEX, TTL_ATTRIBUTE};
-use aws::telemetry::{DIMENSION, NAMESPACE, REWARD_DELAY, REWARD_DELAY_BOUND_SECONDS};
+use aws::telemetry::{
+    CHECK_FINDINGS, DIMENSION, NAMESPACE, OVERDUE_ROWS, REWARD_DELAY, REWARD_DELAY_BOUND_SECONDS,
+};
 use domain::id::ProgramId;
 use domain::ledger::Cause;
 use domain::money::Unit;
@@ -129,6 +131,19 @@ fn the_stated_delay_of_a_reward_is_what_its_alarm_watches() {
     // The queue's age is watched by the same bound.
     let age = &template.resources["FulfillQueueAgeAlarm"].properties;
     assert_eq!(number(age, "/Threshold"), REWARD_DELAY_BOUND_SECONDS);
+}
+
+#[test]
+fn one_finding_of_a_self_check_and_one_overdue_row_raise_an_alarm() {
+    let template = template();
+    for (id, metric) in [("CheckFindingsAlarm", CHECK_FINDINGS), ("OverdueRowsAlarm", OVERDUE_ROWS)] {
+        let alarm = &template.resources[id].properties;
+        assert_eq!((&alarm["Namespace"], &alarm["MetricName"]), (&NAMESPACE.into(), &metric.into()));
+        assert_eq!(alarm["Dimensions"][0]["Name"], DIMENSION);
+        assert_eq!(referenced(&alarm["Dimensions"][0]["Value"]), Some("AggregateReportsFunction"));
+        assert_eq!((number(alarm, "/Threshold"), number(alarm, "/EvaluationPeriods")), (0, 1), "{id}");
+        assert_eq!(alarm["ComparisonOperator"], "GreaterThanThreshold", "{id}");
+    }
 }
 
 #[test]
@@ -309,7 +324,7 @@ fn every_schedule_says_what_happens_when_it_fails() {
         }
     }
     assert_eq!(schedules, template.schedules().count());
-    assert_eq!(schedules, 2);
+    assert_eq!(schedules, 3);
 }
 
 #[test]

@@ -181,8 +181,10 @@ async fn nothing_of_another_organization_can_be_read() {
         life.tenant.call("PUT", &rates_of(&world).await, Some(&rates)).await.ok();
     }
     world.advance(86_400).await;
+    let check = two.tenant.post("/v1/checks", json!({})).await.body["id"].as_str().unwrap().to_owned();
     world.drain().await;
     let theirs = [
+        format!("/v1/checks/{check}"),
         format!("/v1/programs/{}", two.program),
         format!("/v1/programs/{}/groups", more.program),
         format!("/v1/programs/{}/terms/1", two.program),
@@ -419,6 +421,7 @@ async fn nothing_of_another_organization_can_be_changed() {
     let credit = json!({"credit_id": "cn_9", "processor": "stripe", "invoice_id": "in_20", "amount": 9, "currency": "USD"});
     let calls = [
         ("POST", "/v1/api-keys".to_owned(), json!({"name": "third"})),
+        ("POST", "/v1/checks".to_owned(), json!({})),
         ("POST", "/v1/programs".to_owned(), json!({"name": "Third", "terms": percent_rule("1")})),
         ("POST", "/v1/webhook-endpoints".to_owned(), json!({"processor": "stripe"})),
         ("POST", "/v1/track/touch".to_owned(), touch),
@@ -586,6 +589,7 @@ async fn every_key_of_the_table_begins_with_its_organization() {
         "report",
         "reward",
         "seen by a run",
+        "self-check",
         "share",
         "snapshot",
         "source",
@@ -611,6 +615,7 @@ fn kind_of(pk: &str, sk: &str) -> &'static str {
         _ if pk.ends_with("#RUNS") => "billing run listed",
         _ if pk.ends_with("#CARRY") => "carried over",
         (_, "RUN") => "billing run",
+        (_, "CHECK") => "self-check",
         (_, "SEEN") => "seen by a run",
         (_, "INVOICE") if pk.contains("#run_") => "invoice of a run",
         (_, "INVOICE") => "partner invoice",

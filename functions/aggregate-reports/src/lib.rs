@@ -1,15 +1,18 @@
-//! What goes over much of an organization's data: the nightly report and billing runs.
+//! What goes over much of an organization's data: the nightly report, billing runs and self-checks.
 //!
 //! The schedule's event names the day of the report; one message per organization folds it. Both steps can be repeated at
-//! will: the same day gives the same report under the same key.
+//! will: the same day gives the same report under the same key. Another schedule has what the day wrote checked in the same
+//! way.
 
 mod billing;
+mod check;
 
 use aws::batch::{self, Outcome};
 use aws::queue::Queue;
 use aws::store::Store;
 use aws::store::StoreError;
 use aws::store::keys::DAY_SHARDS;
+use aws::telemetry::Metrics;
 use aws::{Clock, ConfigError, HandlerError, Platform};
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::id::OrganizationId;
@@ -28,16 +31,23 @@ pub struct Deps {
     pub store: Store,
     report_queue: Queue,
     clock: Clock,
+    metrics: Metrics,
 }
 
-/// The schedule's event.
+/// A schedule's event.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-enum Nightly {
+enum Scheduled {
     Nightly {
         /// The day to fold; told when a person repeats a day.
         day: Option<NaiveDate>,
         /// When the schedule fell due: the day before it is folded.
+        scheduled_time: Option<DateTime<Utc>>,
+    },
+    Check {
+        /// The day to check; told when a person asks for it.
+        day: Option<NaiveDate>,
+        /// When the schedule fell due: the day before it is checked.
         scheduled_time: Option<DateTime<Utc>>,
     },
 }
@@ -49,11 +59,19 @@ impl Deps {
     /// [`ConfigError`] names the variable that is missing.
     pub fn new(platform: &Platform, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let report_queue = Queue::new(platform, lookup, "REPORT_QUEUE_URL")?;
-        Ok(Self { store: Store::new(platform, lookup)?, report_queue, clock: platform.clock.clone() })
+        let (store, clock) = (Store::new(platform, lookup)?, platform.clock.clone());
+        Ok(Self { store, report_queue, clock, metrics: Metrics::default() })
+    }
+
+    /// Which also tells figures.
+    #[must_use]
+    pub fn measured(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 }
 
-/// Handles the schedule's event (fan out) or a batch of messages: `report.day.v1` (fold), `billing_run.due.v1` (go on).
+/// Handles a schedule's event (fan out) or a batch of messages: `report.day.v1` (fold), `check.day.v1` (check),
+/// `billing_run.due.v1` and `check.due.v1` (go on).
 ///
 /// # Errors
 /// [`HandlerError`] when the event is neither, or an organization could not be sent.
@@ -61,26 +79,40 @@ pub async fn handle(deps: &Deps, event: Value) -> Result<Value, HandlerError> {
     if event.get("Records").is_some() {
         return batch::run(event, |message| report(deps, message)).await;
     }
-    let event: Nightly = serde_json::from_value(event).map_err(|error| HandlerError::event(&error))?;
-    let day = day_of(&event)?;
-    fan_out(deps, day).await
+    match serde_json::from_value(event).map_err(|error| HandlerError::event(&error))? {
+        Scheduled::Nightly { day, scheduled_time } => {
+            let day = day_of(day, scheduled_time)?;
+            let organizations =
+                fan_out(deps, day, |organization| ReportMessage::DayV1 { organization, day }).await?;
+            Ok(json!({"day": day, "organizations": organizations}))
+        }
+        Scheduled::Check { day, scheduled_time } => {
+            let day = day_of(day, scheduled_time)?;
+            let organizations =
+                fan_out(deps, day, |organization| ReportMessage::CheckDayV1 { organization, day }).await?;
+            let overdue = check::count_overdue(deps).await.map_err(|error| HandlerError::failed(&error))?;
+            Ok(json!({"day": day, "organizations": organizations, "overdue": overdue}))
+        }
+    }
 }
 
-fn day_of(event: &Nightly) -> Result<NaiveDate, HandlerError> {
-    let Nightly::Nightly { day, scheduled_time } = event;
+fn day_of(day: Option<NaiveDate>, scheduled_time: Option<DateTime<Utc>>) -> Result<NaiveDate, HandlerError> {
     let before = scheduled_time.and_then(|at| at.date_naive().pred_opt());
     day.or(before).ok_or_else(|| HandlerError::event(&"neither day nor scheduled_time is given"))
 }
 
-/// Sends one message per organization, page by page. A page that is not taken fails the run, which may be repeated.
-async fn fan_out(deps: &Deps, day: NaiveDate) -> Result<Value, HandlerError> {
+/// Sends one message per organization, page by page; answers how many. A page that is not taken fails the run, which may be
+/// repeated.
+async fn fan_out(
+    deps: &Deps,
+    day: NaiveDate,
+    message: impl Fn(OrganizationId) -> ReportMessage,
+) -> Result<usize, HandlerError> {
     let (mut organizations, mut after) = (0_usize, None);
     loop {
         let page = deps.store.list_organizations(after.as_ref(), PAGE).await;
         let page = page.map_err(|error| HandlerError::failed(&error))?;
-        let message =
-            |organization: &OrganizationId| ReportMessage::DayV1 { organization: organization.clone(), day };
-        let messages: Vec<ReportMessage> = page.iter().map(message).collect();
+        let messages: Vec<ReportMessage> = page.iter().cloned().map(&message).collect();
         let taken = deps.report_queue.send_all(&messages).await;
         let taken = taken.map_err(|error| HandlerError::failed(&error))?;
         if taken < messages.len() {
@@ -90,25 +122,32 @@ async fn fan_out(deps: &Deps, day: NaiveDate) -> Result<Value, HandlerError> {
         tracing::info!(%day, organizations, "sent");
         after = page.last().cloned();
         if after.is_none() {
-            return Ok(json!({"day": day, "organizations": organizations}));
+            return Ok(organizations);
         }
     }
 }
 
 async fn report(deps: &Deps, message: ReportMessage) -> Outcome {
     match message {
-        ReportMessage::DayV1 { organization, day } => match fold(deps, &organization, day).await {
+        ReportMessage::DayV1 { organization, day } => match write_report(deps, &organization, day).await {
             Ok(()) => Outcome::Done,
             Err(error) => Outcome::Retry(error.to_string()),
         },
         ReportMessage::BillingRunDueV1 { organization, run } => {
             billing::go_on(deps, &organization, &run).await
         }
+        ReportMessage::CheckDayV1 { organization, day } => check::check_day(deps, &organization, day).await,
+        ReportMessage::CheckDueV1 { organization, check } => check::go_on(deps, &organization, &check).await,
     }
 }
 
+async fn write_report(deps: &Deps, organization: &OrganizationId, day: NaiveDate) -> Result<(), StoreError> {
+    let report = fold(deps, organization, day).await?;
+    deps.store.commit_report(organization, &report).await
+}
+
 /// Folds one organization's day, a page of lines at a time: memory does not grow with the day.
-async fn fold(deps: &Deps, organization: &OrganizationId, day: NaiveDate) -> Result<(), StoreError> {
+async fn fold(deps: &Deps, organization: &OrganizationId, day: NaiveDate) -> Result<DayReport, StoreError> {
     let mut report = DayReport::new(day);
     for shard in 0..DAY_SHARDS {
         let mut after = None;
@@ -123,5 +162,5 @@ async fn fold(deps: &Deps, organization: &OrganizationId, day: NaiveDate) -> Res
             }
         }
     }
-    deps.store.commit_report(organization, &report).await
+    Ok(report)
 }

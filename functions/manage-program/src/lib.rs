@@ -1,9 +1,10 @@
 //! What the people of an organization set up, look at and do by hand: keys, programs with their terms, participants'
-//! own terms, webhook endpoints, referrals, rewards, ledgers, balances, partner invoices, decisions and reports.
+//! own terms, webhook endpoints, referrals, rewards, ledgers, balances, partner invoices, decisions, reports and self-checks.
 
 mod api_keys;
 mod billing_runs;
 mod by_hand;
+mod checks;
 mod decisions;
 mod endpoints;
 mod enrollments;
@@ -116,6 +117,8 @@ pub fn router(deps: Deps) -> Router {
         .route("/v1/billing-runs", post(billing_runs::create).get(billing_runs::list))
         .route("/v1/billing-runs/{run}", get(billing_runs::read))
         .route("/v1/billing-runs/{run}/invoices", get(billing_runs::invoices))
+        .route("/v1/checks", post(checks::create))
+        .route("/v1/checks/{check}", get(checks::read))
         .route("/v1/partner-invoices/{id}", get(partner_invoices::read))
         .route("/v1/partner-invoices/{id}/lines", get(partner_invoices::lines))
         .route("/v1/partner-invoices/{id}/finalize", post(partner_invoices::finalize))
@@ -183,6 +186,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         partner_invoices::finalize,
         partner_invoices::pay,
         partner_invoices::void,
+        checks::create,
+        checks::read,
         openapi_document,
     ))]
     struct Doc;

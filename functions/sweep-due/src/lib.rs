@@ -74,6 +74,9 @@ pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
                 DueTask::BillingRun(run) => {
                     runs.push(ReportMessage::BillingRunDueV1 { organization: due.organization, run });
                 }
+                DueTask::Check(check) => {
+                    runs.push(ReportMessage::CheckDueV1 { organization: due.organization, check });
+                }
                 DueTask::Referee(_)
                 | DueTask::Customer(_)
                 | DueTask::Source(_)
@@ -103,7 +106,7 @@ pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
 async fn finish(deps: &Deps, due: &Due) -> Result<(), SettleError> {
     let organization = &due.organization;
     match &due.task {
-        DueTask::Reward(_) | DueTask::BillingRun(_) => Ok(()),
+        DueTask::Reward(_) | DueTask::BillingRun(_) | DueTask::Check(_) => Ok(()),
         DueTask::Referee(referee) => {
             let row = deps.store.get_referee(organization, referee).await?;
             deps.settler.release_referee(organization, referee, &row.waiting).await

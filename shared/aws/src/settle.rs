@@ -3,6 +3,7 @@
 //! read payer, source and program -> one call into the rules -> one transaction -> tell the queue. A lost race reads
 //! again and decides again; nothing is written twice because the source's version is part of every write.
 
+mod audit;
 mod by_hand;
 mod counters;
 mod explain;
@@ -31,11 +32,14 @@ use domain::terms::LINES_KEY;
 use crate::Clock;
 use crate::queue::Queue;
 use crate::store::{Commit, Parking, RefereeCount, SourceRow, Store, StoreError};
+pub use audit::{SourceLook, look_at_source};
 pub use by_hand::{ByHand, Gift};
-pub use explain::Explanation;
+use counters::read_counters;
+pub use explain::{Explanation, explain};
 use outcome::{join, posted_line, same_but_time, second_level, settled, takes_back, unchanged, waiting_for};
 use parked::parked_since;
-use payer::PayerState;
+use payer::{PayerState, find_payer};
+use rates::find_rate;
 pub use signup::SignUp;
 
 /// How often a lost race is tried again before the caller is asked to come back.
@@ -183,7 +187,7 @@ impl Settler {
             let now = self.clock.now();
             // The payer first: most payers were not referred, and then this is the only read.
             let mut payer = match fact {
-                Some(fact) => self.find_payer(organization, &fact.payer).await?,
+                Some(fact) => find_payer(&self.store, organization, &fact.payer).await?,
                 None => None,
             };
             let organic = matches!(&payer, Some(PayerState { binding: Binding::Organic { .. }, .. }));
@@ -258,7 +262,7 @@ impl Settler {
     ) -> Result<Option<Settled>, SettleError> {
         let found = self.store.find_program_then(organization, &payer.binding, &row.state).await?;
         let known_payer = Payer { external_id: payer.referee.clone(), ..row.payer.clone() };
-        let counters = self.read_counters(organization, &row, payer, found.as_ref()).await?;
+        let counters = read_counters(&self.store, organization, &row, payer, found.as_ref()).await?;
         let case = Case {
             source: &row.source,
             state: &row.state,
@@ -270,7 +274,7 @@ impl Settler {
             rate: None,
             now,
         };
-        let rate = self.find_rate(organization, &case, row.rate).await?;
+        let rate = find_rate(&self.store, organization, &case, row.rate).await?;
         let case = Case { rate: rate.as_ref(), ..case };
         let decision = decide(&case, &row.posted)?;
         let reason = decision.judgement.reason;

@@ -9,8 +9,10 @@ use crate::cache::Cache;
 use crate::config::{ConfigError, Lookup, required};
 use crate::{Clock, Meter, Platform};
 
+mod audit;
 mod billing;
 mod carry;
+mod check;
 mod code;
 mod customer;
 mod day;
@@ -35,10 +37,13 @@ mod tally;
 mod token;
 mod touch;
 
+pub use audit::{DayPage, DayRow, InvoiceRead, LedgerRead};
 pub use billing::{BillingRunRow, NewRun, Position, ProgramBillingRow, RunInvoice, RunStatus};
 pub use carry::Carried;
+pub use check::{CheckCounts, CheckPosition, CheckRow, CheckScope, FINDINGS_MAX};
 pub use code::{CodeRow, ParticipantRow, Promo};
 pub use customer::CustomerLink;
+pub use due::DueRow;
 pub use error::{StoreError, Transaction};
 pub use invoice_lines::Open;
 pub use item::Item;

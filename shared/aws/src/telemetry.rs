@@ -15,6 +15,10 @@ pub const NAMESPACE: &str = "ReferralEngine";
 pub const REWARD_DELAY: &str = "RewardDelay";
 /// Milliseconds from the event itself to the moment when its reward was written.
 pub const EVENT_DELAY: &str = "EventDelay";
+/// What a self-check has found, but for what is overdue.
+pub const CHECK_FINDINGS: &str = "CheckFindings";
+/// Rows that have been due for more than an hour.
+pub const OVERDUE_ROWS: &str = "OverdueRows";
 /// What tells the functions, and so the deployments, apart.
 pub const DIMENSION: &str = "FunctionName";
 /// The stated bound of [`REWARD_DELAY`]; docs/operations.md says how it comes about, and an alarm watches it.
@@ -44,31 +48,53 @@ impl Metrics {
     /// A reward became available. A line that cannot be written is one figure less and no failure of the delivery.
     pub fn fulfilled(&self, reward: &Reward, at: DateTime<Utc>) {
         let Some(function) = &self.function else { return };
-        let line = format!("{}\n", fulfilled(function, reward, at));
-        if let Err(error) = std::io::stdout().lock().write_all(line.as_bytes()) {
-            tracing::warn!(%error, "a figure was not written");
-        }
+        write(&fulfilled(function, reward, at));
+    }
+
+    /// How many of something were counted, by the name of the figure.
+    pub fn counted(&self, figures: &[(&str, u64)], at: DateTime<Utc>) {
+        let Some(function) = &self.function else { return };
+        write(&counted(function, figures, at));
     }
 }
 
-/// The figures of a delivery as an embedded metric document: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
+fn write(document: &Value) {
+    if let Err(error) = std::io::stdout().lock().write_all(format!("{document}\n").as_bytes()) {
+        tracing::warn!(%error, "a figure was not written");
+    }
+}
+
+/// Figures by the name of the metric, as an embedded metric document: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
+fn document(function: &str, unit: &str, figures: &[(&str, i64)], at: DateTime<Utc>) -> Value {
+    let metrics: Vec<Value> = figures.iter().map(|(name, _)| json!({"Name": name, "Unit": unit})).collect();
+    let mut document = json!({
+        "_aws": {
+            "Timestamp": at.timestamp_millis(),
+            "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": metrics}],
+        },
+        DIMENSION: function,
+    });
+    if let Some(fields) = document.as_object_mut() {
+        fields.extend(figures.iter().map(|(name, figure)| ((*name).to_owned(), json!(figure))));
+    }
+    document
+}
+
+fn counted(function: &str, figures: &[(&str, u64)], at: DateTime<Utc>) -> Value {
+    let figures: Vec<(&str, i64)> =
+        figures.iter().map(|(name, count)| (*name, i64::try_from(*count).unwrap_or(i64::MAX))).collect();
+    document(function, "Count", &figures, at)
+}
+
+/// The figures of a delivery.
 fn fulfilled(function: &str, reward: &Reward, at: DateTime<Utc>) -> Value {
     // Clocks differ a little, and what is to come by the caller's clock is not early by ours.
     let since = |from: DateTime<Utc>, to: DateTime<Utc>| (to - from).num_milliseconds().max(0);
-    let metric = |name: &str| json!({"Name": name, "Unit": "Milliseconds"});
-    json!({
-        "_aws": {
-            "Timestamp": at.timestamp_millis(),
-            "CloudWatchMetrics": [{
-                "Namespace": NAMESPACE,
-                "Dimensions": [[DIMENSION]],
-                "Metrics": [metric(REWARD_DELAY), metric(EVENT_DELAY)],
-            }],
-        },
-        DIMENSION: function,
-        REWARD_DELAY: since(reward.deliverable_from(), at),
-        EVENT_DELAY: since(reward.occurred_at, reward.recorded_at),
-    })
+    let figures = [
+        (REWARD_DELAY, since(reward.deliverable_from(), at)),
+        (EVENT_DELAY, since(reward.occurred_at, reward.recorded_at)),
+    ];
+    document(function, "Milliseconds", &figures, at)
 }
 
 #[cfg(test)]
@@ -117,6 +143,17 @@ mod tests {
             "FunctionName": "stack-fulfill-reward", "RewardDelay": 1_234, "EventDelay": 2_500});
         assert_eq!(document, expected);
         assert!(!document.to_string().contains('\n'));
+    }
+
+    #[test]
+    fn what_is_counted_is_a_document_too() {
+        let document = counted("stack-aggregate-reports", &[(CHECK_FINDINGS, 2), (OVERDUE_ROWS, 0)], at(0));
+        let expected = json!({
+            "_aws": {"Timestamp": 1_767_225_600_000_i64, "CloudWatchMetrics": [{
+                "Namespace": "ReferralEngine", "Dimensions": [["FunctionName"]],
+                "Metrics": [{"Name": "CheckFindings", "Unit": "Count"}, {"Name": "OverdueRows", "Unit": "Count"}]}]},
+            "FunctionName": "stack-aggregate-reports", "CheckFindings": 2, "OverdueRows": 0});
+        assert_eq!(document, expected);
     }
 
     #[test]

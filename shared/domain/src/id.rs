@@ -144,6 +144,10 @@ own_id!(
     BillingRunId, "run_"
 );
 own_id!(
+    /// A self-check.
+    CheckId, "chk_"
+);
+own_id!(
     /// A queue message; derived from what it announces.
     MessageId, "msg_"
 );
@@ -450,6 +454,16 @@ impl From<SourceId> for String {
 pub fn time_digits(at: DateTime<Utc>) -> String {
     let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
     (0..TIME_DIGITS).rev().map(|place| digit(millis >> (5 * place))).collect()
+}
+
+/// Reads such digits back.
+#[must_use]
+pub fn time_of(digits: &str) -> Option<DateTime<Utc>> {
+    let value = |byte: u8| ALPHABET.iter().position(|known| *known == byte);
+    let millis = digits
+        .bytes()
+        .try_fold(0_i64, |sum, byte| sum.checked_mul(32)?.checked_add(i64::try_from(value(byte)?).ok()?))?;
+    DateTime::from_timestamp_millis(millis)
 }
 
 /// SHA-256 over length-framed parts, so that `("ab", "c")` and `("a", "bc")` differ.

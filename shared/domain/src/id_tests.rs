@@ -76,3 +76,10 @@ fn a_source_reads_back_as_it_is_written() {
         assert!(SourceId::parse(text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn the_digits_of_a_moment_read_back() {
+    let at = Utc.timestamp_millis_opt(1_767_225_600_123).unwrap();
+    assert_eq!(time_of(&time_digits(at)), Some(at));
+    assert_eq!(time_of("not digits"), None);
+}

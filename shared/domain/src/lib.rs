@@ -2,6 +2,7 @@
 //! randomness and no AWS; time, ids and entropy are parameters.
 #![warn(missing_docs)]
 
+pub mod audit;
 pub mod billing;
 pub mod chargebee;
 pub mod code;

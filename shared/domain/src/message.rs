@@ -5,7 +5,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{
-    BillingRunId, ExternalId, MessageId, OrganizationId, ParticipantId, ProgramId, RewardId, RuleId, SourceId,
+    BillingRunId, CheckId, ExternalId, MessageId, OrganizationId, ParticipantId, ProgramId, RewardId, RuleId,
+    SourceId,
 };
 use crate::ledger::Reward;
 use crate::money::Money;
@@ -94,6 +95,22 @@ pub enum ReportMessage {
         /// Which run.
         run: BillingRunId,
     },
+    /// What a day wrote is to be checked. Producer: aggregate-reports.
+    #[serde(rename = "check.day.v1")]
+    CheckDayV1 {
+        /// Whose.
+        organization: OrganizationId,
+        /// Which day, in UTC.
+        day: NaiveDate,
+    },
+    /// A check is to be gone on with. Producer: whoever committed it, aggregate-reports where it stopped, and the sweeper.
+    #[serde(rename = "check.due.v1")]
+    CheckDueV1 {
+        /// Whose.
+        organization: OrganizationId,
+        /// Which check.
+        check: CheckId,
+    },
 }
 
 #[cfg(test)]
@@ -113,6 +130,14 @@ mod tests {
         let json =
             r#"{"type":"report.day.v1","organization":"org_00000000000000000000000000","day":"2026-11-21"}"#;
         assert_eq!(serde_json::to_string(&report).unwrap(), json);
+        let check_day = ReportMessage::CheckDayV1 { organization: organization.clone(), day };
+        let json =
+            r#"{"type":"check.day.v1","organization":"org_00000000000000000000000000","day":"2026-11-21"}"#;
+        assert_eq!(serde_json::to_string(&check_day).unwrap(), json);
+        let check = CheckId::from_entropy(&[0; 17]);
+        let check = ReportMessage::CheckDueV1 { organization: organization.clone(), check };
+        let json = r#"{"type":"check.due.v1","organization":"org_00000000000000000000000000","check":"chk_00000000000000000000000000"}"#;
+        assert_eq!(serde_json::to_string(&check).unwrap(), json);
         let billing =
             ReportMessage::BillingRunDueV1 { organization, run: BillingRunId::from_entropy(&[0; 17]) };
         let json = r#"{"type":"billing_run.due.v1","organization":"org_00000000000000000000000000","run":"run_00000000000000000000000000"}"#;

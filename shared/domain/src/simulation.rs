@@ -85,6 +85,9 @@ pub struct Simulation {
     referee_tallies: BTreeMap<(ExternalId, u32), RefereeTally>,
     tallies: BTreeMap<ParticipantId, Tally>,
     rates: BTreeMap<Currency, Rate>,
+    /// Every line as it was written.
+    #[cfg(test)]
+    lines: Vec<Line>,
 }
 
 impl Simulation {
@@ -108,6 +111,8 @@ impl Simulation {
             referee_tallies: BTreeMap::new(),
             tallies: BTreeMap::new(),
             rates: BTreeMap::new(),
+            #[cfg(test)]
+            lines: Vec::new(),
         }
     }
 
@@ -336,6 +341,8 @@ impl Simulation {
             Posting::Correct { entry, .. } => (entry.cause, Line::Entry(Box::new(entry))),
         };
         add_line(self.balances.entry(reward.participant.clone()).or_default(), &line)?;
+        #[cfg(test)]
+        self.lines.push(line);
         self.rewards.insert(reward.reward.clone(), reward.clone());
         let line = SimulatedLine {
             reward: reward.reward.clone(),

@@ -1,4 +1,4 @@
-//! Bodies of billing: runs, what is done to invoices, participants' tokens.
+//! Bodies of billing: runs, what is done to invoices, participants' tokens; and of self-checks.
 
 use serde_json::{Value, json};
 
@@ -11,6 +11,7 @@ pub fn routes(setup: &Setup) -> Vec<BodyRoute> {
     let [first, second, third] = &setup.partners.invoices;
     vec![
         run(setup),
+        BodyRoute { route: "POST /v1/checks", good: json!({}), objects: &[""], ..BodyRoute::default() },
         token(setup),
         action("POST /v1/partner-invoices/{id}/finalize", first),
         action("POST /v1/partner-invoices/{id}/pay", second),

@@ -52,6 +52,7 @@ pub fn ids(setup: &Setup) -> Vec<Case> {
         ("POST /v1/participants/{id}/tokens", "prt_", json!({})),
         ("GET /v1/billing-runs/{run}", "run_", json!(null)),
         ("GET /v1/billing-runs/{run}/invoices", "run_", json!(null)),
+        ("GET /v1/checks/{check}", "chk_", json!(null)),
         ("GET /v1/partner-invoices/{id}", "pin_", json!(null)),
         ("GET /v1/partner-invoices/{id}/lines", "pin_", json!(null)),
         ("POST /v1/partner-invoices/{id}/finalize", "pin_", by.clone()),
@@ -366,7 +367,7 @@ pub fn idempotency_keys(setup: &Setup) -> Vec<Case> {
     let part = json!({"amount": {"amount": 5, "currency": "USD"}, "actor": "admin", "reason": "too much"});
     let day = &setup.partners.day;
     let run = json!({"program": setup.partners.program, "from": day, "to": day});
-    let routes: [(&'static str, Option<&str>, serde_json::Value); 8] = [
+    let routes: [(&'static str, Option<&str>, serde_json::Value); 9] = [
         ("POST /v1/organizations", None, name.clone()),
         ("POST /v1/api-keys", None, name),
         ("POST /v1/programs", None, json!({"name": "Refer a friend", "terms": terms})),
@@ -374,6 +375,7 @@ pub fn idempotency_keys(setup: &Setup) -> Vec<Case> {
         ("POST /v1/participants/{id}/rewards", Some(&setup.anna.id), gift),
         ("POST /v1/rewards/{id}/reverse", Some(&setup.delivered), part),
         ("POST /v1/billing-runs", None, run),
+        ("POST /v1/checks", None, json!({})),
         ("POST /v1/participants/{id}/tokens", Some(&setup.anna.id), json!({})),
     ];
     let mut cases = Vec::new();

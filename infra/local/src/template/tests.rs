@@ -26,7 +26,7 @@ fn the_workspace_template_is_read_whole() {
         template.event_sources().map(|source| (&*source.queue, &*source.function)).collect();
     assert!(sources.contains(&("FulfillQueue", "FulfillRewardFunction")));
     assert!(sources.contains(&("ReportQueue", "AggregateReportsFunction")));
-    assert_eq!(template.schedules().count(), 2);
+    assert_eq!(template.schedules().count(), 3);
     let table = template.tables.first().unwrap();
     let indexes: Vec<_> = table.indexes.iter().map(|index| index.name.as_str()).collect();
     assert_eq!(indexes, ["due", "day", "listing"]);

@@ -7,8 +7,8 @@ use domain::money::Unit;
 use domain::tally::Tallies;
 use domain::terms::Recipient;
 
-use super::{PayerState, SettleError, Settler};
-use crate::store::{SourceRow, TallyRow, Then};
+use super::{PayerState, SettleError};
+use crate::store::{SourceRow, Store, TallyRow, Then};
 
 /// The counters that a decision starts from, and the rows that they were read from.
 #[derive(Default)]
@@ -35,42 +35,40 @@ impl Counters {
     }
 }
 
-impl Settler {
-    /// What was counted of everybody whom a decision may concern; nothing is read where nothing is counted.
-    pub(super) async fn read_counters(
-        &self,
-        organization: &OrganizationId,
-        row: &SourceRow,
-        payer: &PayerState,
-        found: Option<&Then>,
-    ) -> Result<Counters, SettleError> {
-        let mut counters = Counters::default();
-        let at = row.state.payment.as_ref().map(|payment| payment.paid_at);
-        let referral = at.and_then(|at| payer.binding.referral_at(at).ok());
-        let (Some(referral), Some(Then { then, has_past, .. })) = (referral, found) else {
-            return Ok(counters);
-        };
-        counters.number = referral.number;
-        if then.terms.draft.counts_by_referee() || !row.memory.is_empty() {
-            counters.before.referee =
-                payer.row.as_ref().map(|row| row.tally(referral.number)).unwrap_or_default();
-        }
-        if !then.counts {
-            return Ok(counters);
-        }
-        let mut concerned: Vec<ParticipantId> =
-            referral.referrers().into_iter().map(|share| share.participant).collect();
-        if then.terms.draft.rules.iter().any(|rule| rule.recipient == Recipient::Referee) {
-            concerned.push(then.referee.clone());
-        }
-        concerned.extend(row.posted.iter().map(|posted| posted.recipient.clone()));
-        concerned.sort_unstable();
-        concerned.dedup();
-        for participant in concerned {
-            let tally = self.store.get_tally(organization, &participant, *has_past).await?;
-            counters.before.recipients.insert(participant, tally.tally.clone());
-            counters.rows.push(tally);
-        }
-        Ok(counters)
+/// What was counted of everybody whom a decision may concern; nothing is read where nothing is counted.
+pub(super) async fn read_counters(
+    store: &Store,
+    organization: &OrganizationId,
+    row: &SourceRow,
+    payer: &PayerState,
+    found: Option<&Then>,
+) -> Result<Counters, SettleError> {
+    let mut counters = Counters::default();
+    let at = row.state.payment.as_ref().map(|payment| payment.paid_at);
+    let referral = at.and_then(|at| payer.binding.referral_at(at).ok());
+    let (Some(referral), Some(Then { then, has_past, .. })) = (referral, found) else {
+        return Ok(counters);
+    };
+    counters.number = referral.number;
+    if then.terms.draft.counts_by_referee() || !row.memory.is_empty() {
+        counters.before.referee =
+            payer.row.as_ref().map(|row| row.tally(referral.number)).unwrap_or_default();
     }
+    if !then.counts {
+        return Ok(counters);
+    }
+    let mut concerned: Vec<ParticipantId> =
+        referral.referrers().into_iter().map(|share| share.participant).collect();
+    if then.terms.draft.rules.iter().any(|rule| rule.recipient == Recipient::Referee) {
+        concerned.push(then.referee.clone());
+    }
+    concerned.extend(row.posted.iter().map(|posted| posted.recipient.clone()));
+    concerned.sort_unstable();
+    concerned.dedup();
+    for participant in concerned {
+        let tally = store.get_tally(organization, &participant, *has_past).await?;
+        counters.before.recipients.insert(participant, tally.tally.clone());
+        counters.rows.push(tally);
+    }
+    Ok(counters)
 }

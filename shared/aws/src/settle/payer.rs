@@ -5,7 +5,7 @@ use domain::id::{ExternalId, OrganizationId, SourceId};
 use domain::referral::Binding;
 
 use super::{SettleError, Settler};
-use crate::store::{CustomerLink, RefereeRow};
+use crate::store::{CustomerLink, RefereeRow, Store};
 
 /// What was read of a payer.
 pub(super) struct PayerState {
@@ -89,7 +89,7 @@ impl Settler {
         payer: &mut Payer,
         fact: Option<&Fact>,
     ) -> Result<Option<PayerState>, SettleError> {
-        let known = self.find_payer(organization, payer).await?;
+        let known = find_payer(&self.store, organization, payer).await?;
         let email = fact.and_then(|fact| fact.email.as_ref()).filter(|_| payer.email.is_none());
         let (None, Some(email)) = (known.as_ref().and_then(|known| known.referee.as_ref()), email) else {
             return Ok(known);
@@ -98,7 +98,7 @@ impl Settler {
             return Ok(known);
         }
         payer.email = Some(email.hashed(organization));
-        let known = self.find_payer(organization, payer).await?;
+        let known = find_payer(&self.store, organization, payer).await?;
         // Later events of the customer need no address.
         if let Some((referee, customer)) =
             known.as_ref().and_then(|known| known.referee.as_ref()).zip(payer.customer.as_ref())
@@ -107,44 +107,45 @@ impl Settler {
         }
         Ok(known)
     }
+}
 
-    pub(super) async fn find_payer(
-        &self,
-        organization: &OrganizationId,
-        payer: &Payer,
-    ) -> Result<Option<PayerState>, SettleError> {
-        if *payer == Payer::default() {
-            return Ok(None);
+/// What is known of a payer: by strong reads.
+pub(super) async fn find_payer(
+    store: &Store,
+    organization: &OrganizationId,
+    payer: &Payer,
+) -> Result<Option<PayerState>, SettleError> {
+    if *payer == Payer::default() {
+        return Ok(None);
+    }
+    let referee = match store.find_referee_of(organization, payer).await? {
+        Some(referee) => Some(referee),
+        None => find_by_email(store, organization, payer).await?,
+    };
+    let row = match &referee {
+        Some(referee) => Some(store.get_referee(organization, referee).await?),
+        None => None,
+    };
+    let binding = row.as_ref().map_or(Binding::Unknown, RefereeRow::binding);
+    Ok(Some(PayerState { referee, row, binding }))
+}
+
+/// The referee whose e-mail address a payer has, where the program that the referee is bound in lets it tell.
+async fn find_by_email(
+    store: &Store,
+    organization: &OrganizationId,
+    payer: &Payer,
+) -> Result<Option<ExternalId>, SettleError> {
+    let Some(hash) = &payer.email else { return Ok(None) };
+    let customer = Customer::of_email(hash.clone());
+    let Some(referee) = store.find_customer(organization, &customer).await? else { return Ok(None) };
+    let binding = store.get_referee(organization, &referee).await?.binding();
+    let allowed = match binding.latest() {
+        Some(referral) => {
+            let program = store.find_recent_program(organization, &referral.program).await?;
+            program.is_some_and(|row| row.program.matches_email)
         }
-        let referee = match self.store.find_referee_of(organization, payer).await? {
-            Some(referee) => Some(referee),
-            None => self.find_by_email(organization, payer).await?,
-        };
-        let row = match &referee {
-            Some(referee) => Some(self.store.get_referee(organization, referee).await?),
-            None => None,
-        };
-        let binding = row.as_ref().map_or(Binding::Unknown, RefereeRow::binding);
-        Ok(Some(PayerState { referee, row, binding }))
-    }
-
-    /// The referee whose e-mail address a payer has, where the program that the referee is bound in lets it tell.
-    async fn find_by_email(
-        &self,
-        organization: &OrganizationId,
-        payer: &Payer,
-    ) -> Result<Option<ExternalId>, SettleError> {
-        let Some(hash) = &payer.email else { return Ok(None) };
-        let customer = Customer::of_email(hash.clone());
-        let Some(referee) = self.store.find_customer(organization, &customer).await? else { return Ok(None) };
-        let binding = self.store.get_referee(organization, &referee).await?.binding();
-        let allowed = match binding.latest() {
-            Some(referral) => {
-                let program = self.store.find_recent_program(organization, &referral.program).await?;
-                program.is_some_and(|row| row.program.matches_email)
-            }
-            None => self.store.matches_email(organization).await?,
-        };
-        Ok(Some(referee).filter(|_| allowed))
-    }
+        None => store.matches_email(organization).await?,
+    };
+    Ok(Some(referee).filter(|_| allowed))
 }

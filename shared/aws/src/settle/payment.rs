@@ -10,7 +10,7 @@ use domain::referral::Binding;
 use domain::source::{PARTS_MAX, Parts, SourceState};
 
 use super::outcome::{join, unchanged};
-use super::{ATTEMPTS_MAX, PayerState, SettleError, Settled, Settler, give_way};
+use super::{ATTEMPTS_MAX, PayerState, SettleError, Settled, Settler, find_payer, give_way};
 use crate::store::{SourceRow, StoreError};
 
 impl Settler {
@@ -22,7 +22,7 @@ impl Settler {
     ) -> Result<Settled, SettleError> {
         for attempt in 0..ATTEMPTS_MAX {
             give_way(&fact.source, attempt).await;
-            let payer = self.find_payer(organization, &fact.payer).await?;
+            let payer = find_payer(&self.store, organization, &fact.payer).await?;
             if matches!(&payer, Some(PayerState { binding: Binding::Organic { .. }, .. })) {
                 return Ok(unchanged(fact.source.clone(), Reason::NotReferred));
             }

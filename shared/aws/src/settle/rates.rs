@@ -8,26 +8,27 @@ use domain::rate::{ExchangeRate, RateKey};
 
 use super::{SettleError, Settler};
 use crate::handler::chain;
+use crate::store::Store;
 
 /// Sources that are read at a time.
 const PAGE: i32 = 100;
 
-impl Settler {
-    /// The rate that a decision asks for: the one that the source was decided by, or the one that was given for its day.
-    /// Nothing is read for terms that convert nothing.
-    pub(super) async fn find_rate(
-        &self,
-        organization: &OrganizationId,
-        case: &Case<'_>,
-        known: Option<ExchangeRate>,
-    ) -> Result<Option<ExchangeRate>, SettleError> {
-        let Some(key) = rate_wanted(case) else { return Ok(None) };
-        if let Some(rate) = known.filter(|rate| rate.is_of(key)) {
-            return Ok(Some(rate));
-        }
-        Ok(self.store.find_rate(organization, key).await?)
+/// The rate that a decision asks for: the one that the source was decided by, or the one that was given for its day.
+/// Nothing is read for terms that convert nothing.
+pub(super) async fn find_rate(
+    store: &Store,
+    organization: &OrganizationId,
+    case: &Case<'_>,
+    known: Option<ExchangeRate>,
+) -> Result<Option<ExchangeRate>, SettleError> {
+    let Some(key) = rate_wanted(case) else { return Ok(None) };
+    if let Some(rate) = known.filter(|rate| rate.is_of(key)) {
+        return Ok(Some(rate));
     }
+    Ok(store.find_rate(organization, key).await?)
+}
 
+impl Settler {
     /// Decides again what waited for the rates of a day in a currency, at most so many sources; answers whether nothing is
     /// left. A source that cannot be decided stays, and keeps no other waiting.
     ///

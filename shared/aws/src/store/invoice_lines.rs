@@ -24,7 +24,7 @@ use super::partner_invoice::{PartRow, PartnerInvoiceRow};
 /// Lines read at a time.
 const PAGE: i32 = 500;
 /// The attribute of a ledger line that names the invoice it stands on.
-const BILLED_ON: &str = "billed_on";
+pub(crate) const BILLED_ON: &str = "billed_on";
 
 /// What a run finds of a participant.
 #[derive(Debug, Default)]

@@ -28,6 +28,7 @@
 //! | billing run | `<org>#<run>` | `RUN` |
 //! | what it made or would make, whom it is done with | `<org>#<run>` | `INVOICE#<pin>`, `SEEN#<prt>` |
 //! | billing run, for listing | `<org>#RUNS` | `<time>#<run>` |
+//! | self-check | `<org>#<chk>` | `CHECK` |
 //! | how far a program is billed | `<org>#<prg>` | `BILLING` |
 //! | participant with something left to bill | `<org>#<prg>#CARRY` | `<prt>` |
 //! | participant's token by its hash; leads to the participant | `TOKEN#<sha-256>` | `TOKEN` |
@@ -46,8 +47,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use domain::code::ReferralCode;
 use domain::fact::Customer;
 use domain::id::{
-    ApiKeyId, BillingRunId, EndpointId, ExternalId, IdError, OrganizationId, ParticipantId, PartnerInvoiceId,
-    Processor, ProcessorRef, ProgramId, RewardId, SourceId, SourceKind, VisitorId, time_digits,
+    ApiKeyId, BillingRunId, CheckId, EndpointId, ExternalId, IdError, OrganizationId, ParticipantId,
+    PartnerInvoiceId, Processor, ProcessorRef, ProgramId, RewardId, SourceId, SourceKind, VisitorId,
+    time_digits,
 };
 use domain::money::Currency;
 use domain::rate::RateKey;
@@ -166,6 +168,11 @@ pub(crate) fn snapshot(organization: &OrganizationId, id: &ParticipantId, time: 
     Key::new(participant_partition(organization, id), format!("L#{time}#~"))
 }
 
+/// Where the ledger of a moment begins.
+pub(crate) fn ledger_from(at: DateTime<Utc>) -> String {
+    format!("{LEDGER}{}", time_digits(at))
+}
+
 pub(crate) fn is_snapshot(sk: &str) -> bool {
     sk.starts_with(LEDGER) && sk.ends_with("#~")
 }
@@ -256,6 +263,11 @@ pub(crate) fn rates(organization: &OrganizationId, day: NaiveDate, currency: Cur
     Key::new(rates_partition(organization, day), format!("{RATES}{currency}"))
 }
 
+/// What the partition keys of everything of an organization begin with, but for its own partition.
+pub(crate) fn within(organization: &OrganizationId) -> String {
+    format!("{organization}#")
+}
+
 /// Begins the partitions and the sort keys of exchange rates.
 pub(crate) const RATES: &str = "RATES#";
 
@@ -277,6 +289,18 @@ pub(crate) fn parse_waiting_for_rate(sk: &str) -> Option<(Currency, SourceId)> {
 
 /// Sort key prefix of partner invoices within a participant's partition, and of invoices within a run's.
 pub(crate) const INVOICES: &str = "INVOICE#";
+/// Sort keys of all rows of partner invoices lie between these.
+pub(crate) const INVOICE_ROWS: &str = "INVOICE";
+pub(crate) const INVOICE_ROWS_END: &str = "INVOICE~";
+
+/// Which of a participant's invoices a row is of: its place.
+pub(crate) fn invoice_place(sk: &str) -> Option<&str> {
+    let (_, rest) = sk.split_once('#')?;
+    let (time, tail) = rest.split_once('#')?;
+    let tail = tail.split('#').next()?;
+    rest.get(..time.len().saturating_add(tail.len()).saturating_add(1))
+}
+
 /// Sort key prefix of the line items of partner invoices.
 pub(crate) const INVOICE_ITEMS: &str = "INVOICE-ITEM#";
 
@@ -342,6 +366,12 @@ pub(crate) fn run_listing(organization: &OrganizationId, run: &BillingRunId, at:
     Key::new(runs_partition(organization), format!("{}#{run}", time_digits(at)))
 }
 
+pub(crate) fn check(organization: &OrganizationId, check: &CheckId) -> Key {
+    Key::new(format!("{organization}#{check}"), CHECK)
+}
+
+const CHECK: &str = "CHECK";
+
 /// How far a program is billed.
 pub(crate) fn billing(organization: &OrganizationId, program: &ProgramId) -> Key {
     Key::new(format!("{organization}#{program}"), "BILLING")
@@ -398,6 +428,23 @@ pub struct Due {
     pub task: DueTask,
 }
 
+impl Due {
+    /// The name of the row in findings of the self-check.
+    #[must_use]
+    pub fn row(&self) -> String {
+        match &self.task {
+            DueTask::Reward(reward) => format!("reward/{reward}"),
+            DueTask::Referee(referee) => format!("referee/{referee}"),
+            DueTask::Customer(customer) => format!("customer/{}/{}", customer.processor, customer.reference),
+            DueTask::Source(source) | DueTask::Cascade(source) => format!("source/{source}"),
+            DueTask::Release(participant) => format!("participant/{participant}"),
+            DueTask::Rates { day, currency } => format!("exchange-rates/{day}/{currency}"),
+            DueTask::BillingRun(run) => format!("billing-run/{run}"),
+            DueTask::Check(check) => format!("check/{check}"),
+        }
+    }
+}
+
 /// What can be left to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DueTask {
@@ -422,6 +469,8 @@ pub enum DueTask {
     },
     /// A billing run is to be gone on with.
     BillingRun(BillingRunId),
+    /// A check is to be gone on with.
+    Check(CheckId),
 }
 
 impl Due {
@@ -458,6 +507,7 @@ pub fn parse_due(key: &Key) -> Option<Due> {
             if source.kind == SourceKind::Reward { DueTask::Cascade(source) } else { DueTask::Source(source) }
         }
         RUN => DueTask::BillingRun(BillingRunId::parse(rest).ok()?),
+        CHECK => DueTask::Check(CheckId::parse(rest).ok()?),
         TALLY => DueTask::Release(ParticipantId::parse(rest).ok()?),
         rates if rates.starts_with(RATES) => DueTask::Rates {
             day: rest.strip_prefix(RATES)?.parse().ok()?,

@@ -23,8 +23,10 @@ fn due_rows_read_back_as_they_are_written() {
     let rule = RuleId::parse("commission").unwrap();
     let reward_id = RewardId::of(&participant, at, &source_id, &rule, Unit::parse("USD").unwrap(), 0);
     let billing_run = BillingRunId::derive(&["a"]);
+    let self_check = CheckId::derive(&["a"]);
     for (key, task) in [
         (run(&organization, &billing_run), DueTask::BillingRun(billing_run)),
+        (check(&organization, &self_check), DueTask::Check(self_check)),
         (tally(&organization, &participant), DueTask::Release(participant.clone())),
         (referee(&organization, &external_id), DueTask::Referee(external_id)),
         (customer(&organization, &customer_), DueTask::Customer(customer_)),
@@ -76,6 +78,12 @@ fn invoices_line_items_and_lines_are_listed_apart() {
         assert!(listed(&partner_invoice(&organization, id)));
         assert!(!listed(&item(id)) && !listed(&invoice_part(&organization, id, 1)));
         assert!(!item(id).sk.starts_with(LEDGER));
+    }
+    for key in [partner_invoice(&organization, &first), item(&first), invoice_part(&organization, &first, 1)]
+    {
+        assert!((INVOICE_ROWS..INVOICE_ROWS_END).contains(&key.sk.as_str()), "{key:?}");
+        let (time, tail) = first.place();
+        assert_eq!(invoice_place(&key.sk), Some(format!("{time}#{tail}").as_str()));
     }
     assert!(of_first(&item(&first)) && !of_first(&item(&second)));
     assert!(partner_invoice(&organization, &first).sk < partner_invoice(&organization, &second).sk);

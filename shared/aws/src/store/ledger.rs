@@ -27,8 +27,8 @@ const LINES_UNTIL_SNAPSHOT: usize = 10;
 const SETTLING_MINUTES: i64 = 15;
 
 #[derive(Debug, Serialize, Deserialize)]
-struct SnapshotRow {
-    balances: Balances,
+pub(crate) struct SnapshotRow {
+    pub(crate) balances: Balances,
 }
 
 impl Store {

@@ -29,12 +29,14 @@ pub(crate) struct Range<'a> {
     pub(crate) newest_first: bool,
     pub(crate) limit: i32,
     pub(crate) consistent: bool,
+    /// What the table's own partition key must begin with; other rows are left out before they are answered.
+    pub(crate) within: Option<&'a str>,
 }
 
 impl<'a> Range<'a> {
     /// Everything of a partition of the table that starts with a prefix, oldest first.
     pub(crate) fn new(pk: &'a str, from: &'a str, to: &'a str, limit: i32) -> Self {
-        Self { index: None, pk, from, to, newest_first: false, limit, consistent: false }
+        Self { index: None, pk, from, to, newest_first: false, limit, consistent: false, within: None }
     }
 }
 
@@ -70,6 +72,13 @@ impl Store {
             .set_exclusive_start_key(after)
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
         let request = if range.consistent { request.consistent_read(true) } else { request };
+        let request = match range.within {
+            Some(within) => request
+                .filter_expression("begins_with(#own, :within)")
+                .expression_attribute_names("#own", "pk")
+                .expression_attribute_values(":within", text(within)),
+            None => request,
+        };
         let output = request.send().await.map_err(classify)?;
         self.meter.consumed(Direction::Read, output.consumed_capacity());
         Ok((output.items.unwrap_or_default(), output.last_evaluated_key))
@@ -77,13 +86,19 @@ impl Store {
 
     /// Reads rows by key, in the order of the keys; rows that are gone are left out. At most 100 keys.
     pub(crate) async fn get_all(&self, keys: &[Key]) -> Result<Vec<Item>, StoreError> {
+        self.get_all_as(keys, false).await
+    }
+
+    /// The same by strong reads, where that is asked for.
+    pub(crate) async fn get_all_as(&self, keys: &[Key], consistent: bool) -> Result<Vec<Item>, StoreError> {
         let mut found: Vec<Item> = Vec::new();
         let mut wanted: Vec<Item> = keys.iter().map(key_attributes).collect();
         // DynamoDB may answer part of a batch; each round asks for the rest and ends with progress or an error.
         while !wanted.is_empty() {
             self.meter.request();
             let asked = wanted.len();
-            let batch = KeysAndAttributes::builder().set_keys(Some(wanted)).build();
+            let batch =
+                KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(consistent).build();
             let request = self
                 .client
                 .batch_get_item()

@@ -10,9 +10,11 @@ use serde_json::{Value, json};
 
 use super::stage::{Stage, day};
 use super::*;
+use crate::audit::{self, Finding, Ledger, SourceCase, Standing};
 use crate::decision::RuleOutcome;
 use crate::id::RuleId;
 use crate::id::SourceKind;
+use crate::ledger::RewardState;
 use crate::money::Unit;
 use crate::reason::Reason;
 use crate::tally::period_of;
@@ -257,6 +259,71 @@ fn check_replay(simulation: &Simulation, last: &BTreeMap<SourceId, Decided>) -> 
     Ok(())
 }
 
+/// Delivers every reward that can be, or hands it to a worker.
+fn deliver(simulation: &mut Simulation, completes: bool) {
+    let now = simulation.now;
+    for reward in simulation.rewards.values_mut() {
+        let waits = reward.state == RewardState::Approved;
+        if waits && !completes {
+            reward.state = RewardState::Fulfilling;
+        } else if completes && (waits || reward.state == RewardState::Fulfilling) {
+            let stands = reward.net != 0;
+            reward.state = if stands { RewardState::Fulfilled } else { RewardState::Reversed };
+            (reward.settled, reward.available) = (true, reward.payable);
+            reward.fulfilled_at = Some(now);
+        }
+    }
+}
+
+/// The ledger as it is stored: rewards as they are now, corrections as they were written.
+fn lines_of(simulation: &Simulation) -> Vec<Line> {
+    let now = |line: &Line| match line {
+        Line::Reward(reward) => Line::Reward(Box::new(simulation.rewards[&reward.reward].clone())),
+        Line::Entry(entry) => Line::Entry(entry.clone()),
+    };
+    simulation.lines.iter().map(now).collect()
+}
+
+/// What the self-check finds in ledgers.
+fn audit_ledgers(lines: &[Line]) -> Vec<Finding> {
+    let mut ledgers: BTreeMap<ParticipantId, Ledger> = BTreeMap::new();
+    for line in lines {
+        let participant = match line {
+            Line::Reward(reward) => &reward.participant,
+            Line::Entry(entry) => &entry.participant,
+        };
+        let new = || Ledger::new(participant.clone(), true);
+        ledgers.entry(participant.clone()).or_insert_with(new).line(line.clone()).unwrap();
+    }
+    ledgers.values().flat_map(Ledger::findings).collect()
+}
+
+/// What the self-check finds in sources, and in the milestones of those whom they concern.
+fn audit_sources(simulation: &Simulation) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (id, row) in &simulation.sources {
+        let (decision, _) = simulation.decide(id, row).unwrap();
+        let rewards: Vec<Reward> =
+            simulation.rewards.values().filter(|reward| reward.source == *id).cloned().collect();
+        let first = RewardId::parse(id.reference.as_str()).ok();
+        let first = first.and_then(|first| simulation.rewards.get(&first));
+        findings.extend(audit::source(&SourceCase {
+            source: id,
+            posted: &row.posted,
+            rewards: &rewards,
+            given: None,
+            standing: Standing::Settled,
+            decision: Some(&decision),
+            earned: row.state.earned.as_ref().zip(first),
+        }));
+    }
+    for reward in simulation.rewards.values().filter(|reward| reward.source.kind == SourceKind::Milestone) {
+        let awarded = &simulation.tallies[&reward.participant].milestones;
+        findings.extend(audit::milestone(&reward.participant, awarded, reward));
+    }
+    findings
+}
+
 /// What is left when everything that was paid goes back.
 fn check_full_refund(mut stage: Stage) -> Result<(), TestCaseError> {
     let paid: Vec<_> = stage
@@ -376,6 +443,41 @@ proptest! {
         let whole = totals(AttributionModel::FirstTouch);
         for model in [AttributionModel::Linear, AttributionModel::TimeDecay, AttributionModel::PositionBased] {
             prop_assert_eq!(&totals(model), &whole);
+        }
+    }
+
+    #[test]
+    fn the_self_check_finds_nothing_in_sound_books_and_every_changed_figure(
+        Draft(draft) in any_terms(),
+        events in any_events(),
+        deliveries in prop::collection::vec(any::<Option<bool>>(), 40),
+        place in any::<Index>(),
+        change in prop_oneof![-500..=-1_i64, 1..=500_i64],
+    ) {
+        let mut stage = begin(draft);
+        for (event, completes) in events.in_order().iter().zip(deliveries.into_iter().cycle()) {
+            stage.apply(event);
+            if let Some(completes) = completes {
+                deliver(&mut stage.0, completes);
+            }
+            prop_assert_eq!(audit_ledgers(&lines_of(&stage.0)), vec![]);
+            prop_assert_eq!(audit_sources(&stage.0), vec![]);
+        }
+        let mut lines = lines_of(&stage.0);
+        if lines.is_empty() {
+            return Ok(());
+        }
+        match place.get_mut(&mut lines) {
+            Line::Reward(reward) => reward.delta += change,
+            Line::Entry(entry) => entry.delta += change,
+        }
+        prop_assert!(!audit_ledgers(&lines).is_empty());
+        let named = |row: &Row| row.posted.len();
+        let posted: usize = stage.0.sources.values().map(named).sum();
+        if posted > 0 {
+            let mut all = stage.0.sources.values_mut().flat_map(|row| row.posted.iter_mut());
+            all.nth(place.index(posted)).unwrap().amount += change;
+            prop_assert!(!audit_sources(&stage.0).is_empty());
         }
     }
 
