@@ -11,6 +11,7 @@ mod order;
 mod parked;
 mod payers;
 mod payments;
+mod process;
 mod queues;
 mod races;
 mod rules;

@@ -2,6 +2,7 @@
 
 pub mod openapi;
 mod partners;
+pub mod table;
 mod tenant;
 mod world;
 
