@@ -7,9 +7,10 @@ mod schedule;
 mod stripe;
 
 use anyhow::Result;
+use tests::table;
 
+use crate::progress;
 use crate::rig::Rig;
-use crate::{progress, table};
 use operation::Row;
 
 /// Prints the table of operations; answers how many exceed their budget.

@@ -14,9 +14,10 @@ use anyhow::{Context, Result, ensure};
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use serde_json::Value;
+use tests::table;
 
+use crate::progress;
 use crate::rig::Rig;
-use crate::{progress, table};
 use artifacts::{Artifacts, EMPTY};
 use events::{Calls, Ground};
 use runtime_api::Process;

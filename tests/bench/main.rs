@@ -7,7 +7,6 @@ mod functions;
 mod memory;
 mod probe;
 mod rig;
-mod table;
 mod throughput;
 
 use std::path::{Path, PathBuf};

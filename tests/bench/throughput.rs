@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use tests::{Participant, Tenant, World, percent_rule};
+use tests::{Participant, Tenant, World, percent_rule, table};
 use tokio::task::JoinSet;
 
-use crate::{memory, progress, table};
+use crate::{memory, progress};
 
 /// Callers at a time, one level after the other.
 const LEVELS: [usize; 3] = [1, 8, 32];

@@ -203,6 +203,21 @@ class Stage:
                     iam.put_role_policy(RoleName=role, PolicyName="batches", PolicyDocument=document)
 
 
+def waiting(stage, queue):
+    """Messages in a queue, those in flight included."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    answer = stage.client("sqs").get_queue_attributes(QueueUrl=stage.physical[queue], AttributeNames=names)
+    return sum(int(answer["Attributes"][name]) for name in names)
+
+
+def invoke(stage, function, event):
+    """What a function answers to an event."""
+    answer = stage.client("lambda").invoke(FunctionName=stage.physical[function], Payload=json.dumps(event))
+    body = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, body
+    return body
+
+
 def wait_for(what, ready, seconds):
     """Polls until `ready` answers something true, and returns it."""
     deadline = time.monotonic() + seconds

@@ -1,6 +1,7 @@
 """What the steps hand on to later ones, and what several of them ask."""
 
 import datetime
+import json
 import math
 import time
 
@@ -22,9 +23,11 @@ class Story:
         # What must not be found in the logs.
         self.secrets = [WEBHOOK_SECRET]
         self.began = today()
+        # What the team's own backend was told: (reward, minor units, participant) by the message's id.
+        self.announced = {}
         # Filled by the steps.
         self.api = self.other = None
-        self.program = self.participant = self.endpoint = self.paid_at = None
+        self.program = self.participant = self.endpoint = self.paid_at = self.crowd = None
 
     def api_with(self, key):
         """The API with a bearer key."""
@@ -83,6 +86,16 @@ class Story:
         balances = self.api.get(f"/v1/participants/{self.participant['id']}/balances").expect(200)["data"]
         assert [balance["unit"] for balance in balances] == ["USD"], balances
         return balances[0]
+
+    def hear(self):
+        """Takes what the team's own backend has been told: (reward, minor units, participant) by the message's id."""
+        sqs, queue = self.stage.client("sqs"), self.stage.physical["EventsQueue"]
+        while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                event = json.loads(message["Body"])
+                assert event["type"] == "reward.fulfilled.v1", event
+                self.announced[event["id"]] = (event["reward"], event["amount"]["amount"], event["participant"])
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
 
     def decision(self, source):
         """The decision on a source, explained."""

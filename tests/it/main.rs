@@ -12,6 +12,7 @@ mod order;
 mod parked;
 mod payers;
 mod payments;
+mod process;
 mod queues;
 mod races;
 mod rules;

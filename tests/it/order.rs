@@ -223,3 +223,40 @@ async fn every_order_of_a_dispute_that_is_won_and_a_refund_that_fails_gives_ever
     }
     world.assert_at_rest().await;
 }
+
+/// A payment that is told twice was made at the earlier of the two moments, whichever was told first.
+#[tokio::test]
+async fn a_payment_that_turns_out_to_be_older_than_its_program_or_referral_earns_nothing_in_any_order() {
+    let (world, tenant, program, _, now) = stage().await;
+    let anna = tenant.enrol(&program, "anna", "Anna").await;
+    tenant.sign_up("ben", &anna.code).await.created();
+    // Cleo came by herself, and was assigned a day later.
+    tenant.post("/v1/track/signup", json!({"external_id": "cleo"})).await.created();
+    let tomorrow = now + chrono::Duration::days(1);
+    world.advance(86_400).await;
+    let assigned = json!({"program": program, "referrer": "anna"});
+    tenant.call("PUT", "/v1/referrals/cleo", Some(&assigned)).await;
+    world.advance(10).await;
+    let paid = |referee: &str, invoice: &str, at: DateTime<Utc>| {
+        let body = json!({"invoice_id": invoice, "processor": "stripe", "external_id": referee,
+            "amount_paid": 20_000, "currency": "USD", "paid_at": at});
+        let tenant = tenant.clone();
+        async move { tenant.post("/v1/track/invoice-paid", body).await.ok() }
+    };
+    let later = tomorrow + chrono::Duration::seconds(5);
+    let before_program = now - chrono::Duration::hours(1);
+    for (referee, older) in [("ben", before_program), ("cleo", now)] {
+        for (number, order) in [[older, later], [later, older]].into_iter().enumerate() {
+            let invoice = format!("in_{referee}_{number}");
+            for at in order {
+                paid(referee, &invoice, at).await;
+                world.drain().await;
+            }
+            let (available, pending, earned, reversed) = tenant.figures(&anna).await;
+            assert_eq!((available, pending, earned - reversed), (0, 0, 0), "{invoice}");
+            tenant.refund(&format!("re_{invoice}"), &invoice, 20_000).await.ok();
+            assert_eq!(tenant.figures(&anna).await.0, 0, "{invoice}");
+        }
+    }
+    world.assert_at_rest().await;
+}

@@ -85,7 +85,8 @@ pub fn percent_rule(percent: &str) -> Value {
 }
 
 impl Tenant {
-    pub(crate) fn new(http: reqwest::Client, base_url: String, key: String) -> Self {
+    /// Whoever holds this key, at a stage.
+    pub fn new(http: reqwest::Client, base_url: String, key: String) -> Self {
         Self { http, base_url, key }
     }
 
@@ -96,6 +97,20 @@ impl Tenant {
 
     /// One call with a body as it stands and further headers.
     pub async fn send(&self, method: &str, path: &str, body: String, headers: &[(&str, &str)]) -> Answer {
+        self.try_send(method, path, body, headers).await.unwrap()
+    }
+
+    /// One call that a stage may leave without an answer, as one that is killed does.
+    ///
+    /// # Errors
+    /// When no whole answer came.
+    pub async fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        body: String,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, reqwest::Error> {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = self.http.request(method, format!("{}{path}", self.base_url)).body(body);
         if !self.key.is_empty() {
@@ -104,16 +119,28 @@ impl Tenant {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = request.send().await.unwrap();
+        let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.unwrap();
+        let text = response.text().await?;
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Answer { status, body, headers }
+        Ok(Answer { status, body, headers })
     }
 
     /// GET.
     pub async fn get(&self, path: &str) -> Answer {
         self.call("GET", path, None).await
+    }
+
+    /// All of a list, page by page; `path` has a query already.
+    pub async fn list(&self, path: &str) -> Vec<Value> {
+        let (mut all, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let mut page = self.get(&format!("{path}&limit=100{cursor}")).await.ok();
+            let Value::Array(rows) = page["data"].take() else { panic!("{path} is no list") };
+            all.extend(rows);
+            let Some(next) = page["next_cursor"].as_str() else { return all };
+            cursor = format!("&cursor={next}");
+        }
     }
 
     /// POST.

@@ -8,6 +8,7 @@
 //! Where it differs from the cloud: no IAM, no throttling and no transaction conflicts (unless planned), no function timeouts, strongly
 //! consistent indexes, no TTL deletion, and queues that are lost with the process.
 
+pub mod command;
 pub mod demo;
 pub mod direct;
 pub mod template;

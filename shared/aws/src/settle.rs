@@ -298,8 +298,9 @@ impl Settler {
         }
         row.waiting_for = None;
         row.parked = (reason == Reason::AwaitingPayment).then(|| parked_since(before, now));
-        row.program = found.as_ref().map(|found| found.then.program.clone());
-        row.terms_version = decision.judgement.terms_version;
+        // An event that turns out to lie before its program or its referral takes back under the terms that it earned by.
+        row.program = found.as_ref().map(|found| found.then.program.clone()).or(row.program);
+        row.terms_version = decision.judgement.terms_version.or(row.terms_version);
         row.variant = decision.judgement.variant.clone();
         row.memory = decision.judgement.memory.clone();
         let mut tallies = decision.tallies.clone();

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use super::price::Usage;
 use crate::probe::Tally;
 use crate::rig::Rig;
-use crate::table;
+use tests::table;
 
 /// How many calls are tried until three in a row ask for the same.
 pub(super) const CALLS_MAX: usize = 10;

@@ -486,6 +486,7 @@ impl Due {
             DueTask::Release(id) => tally(organization, id),
             DueTask::Rates { day, currency } => rates(organization, *day, *currency),
             DueTask::BillingRun(id) => run(organization, id),
+            DueTask::Check(id) => check(organization, id),
         }
     }
 }
