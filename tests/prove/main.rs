@@ -4,6 +4,7 @@
 mod counts;
 mod kill;
 mod load;
+mod schedules;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,10 @@ enum Command {
     Kill(kill::Arguments),
     /// Loads of a shape that hurts: a long backlog, one hot referrer, one hot tenant, a storm of one event.
     Load(load::Arguments),
+    /// Every order of events under every fault, or every two: all end in the same money.
+    Schedules(schedules::Arguments),
+    /// One schedule again, with all that was called.
+    Replay(schedules::ReplayArguments),
     /// The stage that `kill` kills: what `cargo local` runs, for as long as its standard input is open.
     #[command(hide = true)]
     Stage(local::command::Arguments),
@@ -46,6 +51,8 @@ async fn run(command: Command) -> Result<Vec<Counts>> {
     match command {
         Command::Kill(arguments) => Ok(vec![kill::run(arguments).await?]),
         Command::Load(arguments) => load::run(arguments).await,
+        Command::Schedules(arguments) => schedules::run(arguments).await,
+        Command::Replay(arguments) => schedules::replay(arguments).await,
         Command::Stage(arguments) => {
             kill::end_with_input();
             local::command::run(arguments).await?;

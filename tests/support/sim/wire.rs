@@ -198,7 +198,7 @@ impl Wire {
                 if effect == Effect::StopAfter {
                     self.answer(request);
                 }
-                let Some(invocation) = invocation else { return None };
+                let invocation = invocation?;
                 self.note(|| format!("      {}: the process ends here, {}", invocation.name, effect.name()));
                 invocation.stopped.notify_one();
                 std::future::pending().await
