@@ -8,7 +8,7 @@ use tests::sim::{Act, Interleavings, Race, Rows, World, simulate};
 
 /// The most interruptions of one run of two callers; of more callers it is one less, and still hundreds of
 /// runs. The environment variable of this name asks for more.
-const INTERRUPTIONS: usize = 2;
+const INTERRUPTIONS: usize = 3;
 
 /// An organization with a program and Anna, Ben and Cleo, whom Anna referred.
 struct Stage {
@@ -75,7 +75,10 @@ impl Stage {
 
     async fn race(&self, acts: Vec<Act>, holds: &dyn Fn(&Rows) -> Result<(), String>) -> Interleavings {
         let (world, from) = (self.world.clone(), self.world.moment());
-        #[expect(clippy::disallowed_methods, reason = "it says how long to try, and nothing of what is tried")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it says how long to try, and nothing of what is tried"
+        )]
         let most = std::env::var("INTERRUPTIONS").map_or(INTERRUPTIONS, |most| most.parse().unwrap());
         let interruptions = if acts.len() > 2 { most - 1 } else { most };
         Race { world, from, acts, interruptions, holds }.run().await
@@ -261,7 +264,7 @@ fn one_billing_run_that_two_workers_do_while_a_refund_comes() {
         stage.world.deliver().await;
         let day = stage.world.now().date_naive();
         stage.world.advance(2 * 86_400);
-        let run = json!({"program": stage.program, "as_of": day});
+        let run = json!({"program": stage.program, "from": day, "to": day, "dry_run": false});
         stage.ask("/v1/billing-runs", run).await;
         let work = stage.delivery("ReportQueue", "AggregateReportsFunction");
         let acts = vec![work.clone(), work, stage.refund("re_1", "in_1", 5_000)];

@@ -237,12 +237,26 @@ impl Wire {
     }
 }
 
+/// The same request with all conditions left out, and with what only they used.
 fn without_conditions(body: &[u8]) -> Vec<u8> {
     fn strip(value: &mut Value) {
         match value {
             Value::Object(fields) => {
-                fields.remove("ConditionExpression");
                 fields.values_mut().for_each(strip);
+                if fields.remove("ConditionExpression").is_none() {
+                    return;
+                }
+                let update = fields.get("UpdateExpression").and_then(Value::as_str).unwrap_or_default();
+                let is_name = |letter: char| letter.is_ascii_alphanumeric() || "_:#".contains(letter);
+                let used: Vec<String> = update.split(|letter| !is_name(letter)).map(str::to_owned).collect();
+                for kind in ["ExpressionAttributeValues", "ExpressionAttributeNames"] {
+                    if let Some(Value::Object(members)) = fields.get_mut(kind) {
+                        members.retain(|name, _| used.contains(name));
+                        if members.is_empty() {
+                            fields.remove(kind);
+                        }
+                    }
+                }
             }
             Value::Array(items) => items.iter_mut().for_each(strip),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
