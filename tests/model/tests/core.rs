@@ -6,7 +6,7 @@ use domain::code::ReferralCode;
 use domain::fact::{Fact, Payer};
 use domain::id::{
     Channel, EventName, ExternalId, OrganizationId, ParticipantId, Processor, ProcessorRef, ProgramId,
-    RewardId, SourceId,
+    RewardId, SourceId, SourceKind,
 };
 use domain::ledger::{Cause, Reward};
 use domain::money::Currency;
@@ -22,7 +22,7 @@ use model::op::{
     plan_of, totals_of,
 };
 use model::system::{Account, Books, Figures, Found, System};
-use proptest::test_runner::Config;
+use proptest::test_runner::{Config, FailurePersistence, FileFailurePersistence};
 use proptest_state_machine::prop_state_machine;
 
 // Most of what can go wrong needs few operations, and is then easy to read; some needs many.
@@ -43,7 +43,7 @@ prop_state_machine! {
 type CoreDrive = Drive<Core>;
 
 /// Cases of an ordinary run.
-const CASES: u32 = 3_000;
+const CASES: u32 = 10_000;
 /// What proptest takes unless told.
 const PROPTEST_DEFAULT: u32 = 256;
 
@@ -51,13 +51,16 @@ const PROPTEST_DEFAULT: u32 = 256;
 fn config(part: u32) -> Config {
     let told = Config::default();
     let cases = if told.cases == PROPTEST_DEFAULT { CASES } else { told.cases };
-    Config { cases: (cases / part).max(1), ..told }
+    // What failed once is tried first, from a file beside this one.
+    let failure_persistence: Option<Box<dyn FailurePersistence>> =
+        Some(Box::new(FileFailurePersistence::WithSource("regressions")));
+    Config { cases: (cases / part).max(1), failure_persistence, ..told }
 }
 
 /// One tenant's simulation, and what it has decided.
 struct Engine {
-    organization: OrganizationId,
-    program: ProgramId,
+    /// Everybody's id here, in the order of [`PEOPLE`].
+    people: Vec<ParticipantId>,
     terms: Vec<domain::terms::TermsDraft>,
     simulation: Simulation,
     /// Every reward, in the order of their opening.
@@ -79,7 +82,9 @@ impl System for Core {
                 Program::create(id.clone(), "Refer a friend".to_owned(), status, settings, first, world.now);
             let simulation = Simulation::new(organization.clone(), program, first.clone());
             let (terms, opened, decisions) = (tenant.versions.clone(), Vec::new(), BTreeMap::new());
-            Engine { organization, program: id, terms, simulation, opened, decisions }
+            let of = |who| ParticipantId::of(&organization, &id, &name(who));
+            let people = (0..PEOPLE.len()).map(of).collect();
+            Engine { people, terms, simulation, opened, decisions }
         };
         Self(world.tenants.iter().enumerate().map(engine).collect())
     }
@@ -140,8 +145,8 @@ impl Engine {
     }
 
     fn each(&mut self, of: Who, change: impl Fn(&mut Simulation, &RewardId) -> bool) {
-        let of = ParticipantId::of(&self.organization, &self.program, &name(of));
-        let rewards = self.simulation.rewards().filter(|reward| reward.participant == of);
+        let of = &self.people[of];
+        let rewards = self.simulation.rewards().filter(|reward| reward.participant == *of);
         let ids: Vec<RewardId> = rewards.map(|reward| reward.reward.clone()).collect();
         for id in ids {
             change(&mut self.simulation, &id);
@@ -212,9 +217,11 @@ impl Engine {
         let reward =
             |id: &str| self.simulation.rewards().find(|reward| reward.reward.as_str() == id).unwrap();
         let place = self.place(reward(id));
-        // One that is opened again is another.
-        let earlier = self.opened.iter().take_while(|known| known.as_str() != id);
-        let again = earlier.filter(|known| self.place(reward(known.as_str())) == place).count();
+        // One that is opened again is another. There is no third level, so those of the second need no look.
+        let earlier =
+            self.opened.iter().take_while(|known| known.as_str() != id).map(|known| reward(known.as_str()));
+        let first_level = earlier.filter(|known| known.source.kind != SourceKind::Reward);
+        let again = first_level.filter(|known| self.place(known) == place).count();
         let Place { source, rule, who, unit } = place;
         format!("reward {source}|{rule}|{who}|{unit}|{again}")
     }
@@ -229,9 +236,7 @@ impl Engine {
     }
 
     fn who(&self, participant: &ParticipantId) -> Who {
-        let is =
-            |who: &Who| ParticipantId::of(&self.organization, &self.program, &name(*who)) == *participant;
-        (0..PEOPLE.len()).find(is).unwrap()
+        self.people.iter().position(|known| known == participant).unwrap()
     }
 
     fn books(&self) -> Books {
@@ -243,8 +248,7 @@ impl Engine {
             books.accounts.push(Account { id, place, state: reward.state, net: reward.net, lines });
         }
         for person in 0..PEOPLE.len() {
-            let participant = ParticipantId::of(&self.organization, &self.program, &name(person));
-            for (unit, figures) in self.simulation.balances(&participant).unwrap() {
+            for (unit, figures) in self.simulation.balances(&self.people[person]).unwrap() {
                 let (available, shortfall) = (figures.usable(), figures.shortfall());
                 let (pending, earned, reversed) = (figures.pending, figures.earned, figures.reversed);
                 let figures = Figures { available, shortfall, pending, earned, reversed };
