@@ -10,7 +10,7 @@ use domain::id::{
 };
 use domain::ledger::{Cause, Reward};
 use domain::money::Currency;
-use domain::program::{Program, ProgramStatus, Settings};
+use domain::program::{Program, ProgramStatus, Settings, TermsPolicy};
 use domain::reason::Reason;
 use domain::referral::{Binding, Signup, attribute, repeat};
 use domain::simulation::{Decided, ExampleSignup, ExampleTouch, Simulation, SimulationError, Step};
@@ -18,12 +18,12 @@ use domain::source::{Dispute, MergeError, Parts, Payment, PayoutFigures, Refund,
 use model::Drive;
 use model::model::{Place, touched_at};
 use model::op::{
-    Code, OUT_OF_BAND, Op, PEOPLE, Strange, Told, Who, World, currency_of, event_of, payer_of, payout_of,
-    plan_of, totals_of,
+    Code, OUT_OF_BAND, Op, PEOPLE, Strange, Tenant, Told, Who, World, currency_of, event_of, payer_of,
+    payout_of, plan_of, totals_of,
 };
 use model::system::{Account, Books, Figures, Found, System};
 use proptest::test_runner::{Config, FailurePersistence, FileFailurePersistence};
-use proptest_state_machine::prop_state_machine;
+use proptest_state_machine::{StateMachineTest as _, prop_state_machine};
 
 // Most of what can go wrong needs few operations, and is then easy to read; some needs many.
 prop_state_machine! {
@@ -73,7 +73,7 @@ struct Core(Vec<Engine>);
 
 impl System for Core {
     fn begin(world: &World) -> Self {
-        let engine = |(number, tenant): (usize, &model::op::Tenant)| {
+        let engine = |(number, tenant): (usize, &Tenant)| {
             let organization = OrganizationId::derive(&[&number.to_string()]);
             let id = ProgramId::derive(&[&number.to_string()]);
             let settings = Settings { terms_policy: tenant.policy, ..Settings::default() };
@@ -346,4 +346,40 @@ fn fact(told: &Told) -> (SourceId, Option<Who>, SourceState) {
 
 fn event(id: usize) -> SourceId {
     SourceId::event(&EventName::parse(event_of(id).1).unwrap(), reference(format!("e{id}")))
+}
+
+/// A program of one rule: anna refers u1, whose payments come so many hours after each other.
+fn pays(rule: &serde_json::Value, payments: &[(i64, usize, i64)]) {
+    let rules = serde_json::json!({"rules": [rule]});
+    let draft = serde_json::from_value(rules).unwrap();
+    let tenant = Tenant { versions: vec![draft], policy: TermsPolicy::Follow };
+    let (code, touches, channel) = (Code::Of(0), Vec::new(), "form");
+    let mut steps = vec![(0, Op::SignUp { who: 3, code, touches, existing: false, channel, late: 0 }, true)];
+    for (hours, invoice, amount) in payments {
+        steps.push((0, Op::Wait { hours: *hours }, false));
+        steps.push((0, Op::Paid { invoice: *invoice, amount: *amount, strange: Strange::No, late: 0 }, true));
+    }
+    CoreDrive::test_sequential(config(1), World::new(vec![tenant]), steps, None);
+}
+
+// What chance meets seldom.
+
+#[test]
+fn a_month_is_over_on_its_day() {
+    let rule = serde_json::json!({"id": "a", "amount": {"percentage": {"percent": "10"}},
+        "limits": {"duration_months": 1}});
+    pays(&rule, &[(1, 0, 1_000), (24 * 31 - 1, 2, 1_000), (1, 5, 1_000)]);
+    pays(&rule, &[(1, 0, 1_000), (24 * 31, 2, 1_000)]);
+}
+
+#[test]
+fn a_payment_that_grows_into_another_unit_stays_within_its_caps() {
+    let steps = serde_json::json!([{"from": 0, "amount": {"fixed": {"amount": 1, "currency": "points"}}},
+        {"from": 2000, "amount": {"percentage": {"percent": "20"}}}]);
+    for over in ["cut", "refuse"] {
+        let rule = serde_json::json!({"id": "a",
+            "amount": {"tiers": {"by": "payment_amount", "currency": "USD", "steps": steps}},
+            "limits": {"caps": [{"per": "day", "amount": 100, "currency": "USD", "over": over}]}});
+        pays(&rule, &[(1, 0, 900), (0, 0, 5_000), (0, 2, 5_000)]);
+    }
 }
