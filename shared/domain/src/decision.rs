@@ -308,7 +308,7 @@ fn pay(
             reason,
             basis: standing.basis,
             target: Money::new(target, gross.money.unit),
-            promise: promise(rule, case, whole, then),
+            promise: promise(rule, case, Money::new(whole.amount.min(room), whole.unit), then),
             admission,
             counted: None,
         });
@@ -337,7 +337,7 @@ fn standing_reason(case: &Case<'_>, target: i64) -> Reason {
         Reason::Earned
     } else if state.earned.as_ref().is_some_and(|earned| earned.net <= 0) {
         Reason::TakenBack
-    } else if state.voided && state.payment.as_ref().is_some_and(|payment| payment.amount == 0) {
+    } else if state.voided && !matches!(case.source.kind, SourceKind::Invoice | SourceKind::Payment) {
         Reason::Cancelled
     } else if state.voided {
         Reason::Voided
@@ -350,7 +350,7 @@ fn standing_reason(case: &Case<'_>, target: i64) -> Reason {
     }
 }
 
-/// What is particular about a reward of a rule; `whole` is what the rule gives for the whole event.
+/// What is particular about a reward of a rule; `whole` is what the rule gives for the whole event, within the caps.
 fn promise(rule: &RewardRule, case: &Case<'_>, whole: Money, then: &ProgramThen) -> Promise {
     let at = case.state.payment.as_ref().map_or(case.now, |payment| payment.paid_at);
     let after = |days: u32| at + Duration::days(i64::from(days));

@@ -16,8 +16,6 @@ mod milestone;
 mod mission;
 #[path = "decision/payout_tests.rs"]
 mod payout;
-#[path = "decision/reference_tests.rs"]
-mod reference;
 #[path = "decision/reversal_tests.rs"]
 mod reversal;
 #[path = "decision/share_tests.rs"]

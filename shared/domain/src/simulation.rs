@@ -2,6 +2,7 @@
 //! tested with. Every step goes through the functions that the engine itself uses: events are joined, the source is
 //! decided, the differences are posted, and what a reward leads to is decided after it.
 
+mod books;
 mod event;
 mod step;
 
@@ -11,11 +12,13 @@ use chrono::{DateTime, Utc};
 
 use crate::code::ReferralCode;
 use crate::decision::{Case, Decision, ProgramThen, decide, note_posted, rate_wanted};
-use crate::fact::{Payer, PayerMismatch};
+use crate::fact::{Fact, Payer, PayerMismatch};
 use crate::id::{Channel, ExternalId, IdError, OrganizationId, ParticipantId, RewardId, SourceId, digest};
-use crate::ledger::{Balances, Cause, Context, Delta, Line, Posted, Posting, Reward, add_line, note, post};
+use crate::ledger::{
+    Balances, Cause, Context, Delta, Entry, Line, Posted, Posting, Reward, add_line, note, post,
+};
 use crate::money::{Currency, MoneyError};
-use crate::program::{Program, ProgramStatus, StatusChange};
+use crate::program::{ChangeError, Program, ProgramStatus, StatusChange, TermsChange};
 use crate::rate::{ExchangeRate, Rate};
 use crate::referral::{Binding, CodeOwner, ProgramAtSignup, Signup, attribute, repeat};
 use crate::source::{MergeError, SourceState};
@@ -74,6 +77,8 @@ pub struct Simulation {
     organization: OrganizationId,
     program: Program,
     terms: Terms,
+    /// Terms that came after the first, oldest first.
+    later: Vec<Terms>,
     /// The latest moment of any event so far: the engine's clock.
     now: DateTime<Utc>,
     events: usize,
@@ -81,6 +86,7 @@ pub struct Simulation {
     referees: BTreeMap<ExternalId, Binding>,
     sources: BTreeMap<SourceId, Row>,
     rewards: BTreeMap<RewardId, Reward>,
+    entries: Vec<Entry>,
     balances: BTreeMap<ParticipantId, Balances>,
     referee_tallies: BTreeMap<(ExternalId, u32), RefereeTally>,
     tallies: BTreeMap<ParticipantId, Tally>,
@@ -97,16 +103,25 @@ impl Simulation {
     pub fn new(organization: OrganizationId, program: Program, terms: TermsDraft) -> Self {
         let active = StatusChange { status: ProgramStatus::Active, effective_from: DateTime::<Utc>::MIN_UTC };
         let version = program.last_version.saturating_add(1);
+        let effective_from = DateTime::<Utc>::MIN_UTC;
+        let first = TermsChange { version, effective_from, group: None, policy: program.terms_policy };
         Self {
             organization,
-            program: Program { statuses: vec![active], ..program },
-            terms: Terms { version, effective_from: DateTime::<Utc>::MIN_UTC, draft: terms },
+            program: Program {
+                statuses: vec![active],
+                versions: vec![first],
+                last_version: version,
+                ..program
+            },
+            terms: Terms { version, effective_from, draft: terms },
+            later: Vec::new(),
             now: DateTime::<Utc>::UNIX_EPOCH,
             events: 0,
             names: BTreeMap::new(),
             referees: BTreeMap::new(),
             sources: BTreeMap::new(),
             rewards: BTreeMap::new(),
+            entries: Vec::new(),
             balances: BTreeMap::new(),
             referee_tallies: BTreeMap::new(),
             tallies: BTreeMap::new(),
@@ -133,6 +148,39 @@ impl Simulation {
         Ok(step)
     }
 
+    /// Takes a fact as the engine hears it, told by now. A cancelled or a credited source has no example of its own.
+    ///
+    /// # Errors
+    /// [`SimulationError`]; the simulation is left as it was, but for an amount that cannot be.
+    pub fn hear(&mut self, fact: &Fact) -> Result<Step, SimulationError> {
+        let payer = fact.payer.external_id.clone();
+        let told = Told { source: fact.source.clone(), payer, state: fact.state.clone() };
+        Ok(Step { refused: None, decisions: self.record(&told)? })
+    }
+
+    /// The engine's clock goes on to this moment.
+    pub fn advance(&mut self, now: DateTime<Utc>) {
+        self.now = self.now.max(now);
+    }
+
+    /// Other terms for everybody, in effect a minute from now.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub fn change_terms(&mut self, draft: TermsDraft) -> Result<(), ChangeError> {
+        let terms = self.program.change_terms(draft, None, self.now)?;
+        self.later.push(terms);
+        Ok(())
+    }
+
+    /// Another status of the program, in effect a minute from now.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub fn change_status(&mut self, to: ProgramStatus) -> Result<(), ChangeError> {
+        self.program.change_status(to, self.now)
+    }
+
     /// What everybody has earned.
     #[must_use]
     pub fn summary(&self) -> Summary {
@@ -153,7 +201,7 @@ impl Simulation {
         if self.events > EVENTS_MAX {
             return Err(SimulationError::TooManyEvents);
         }
-        self.now = self.now.max(event.at());
+        self.advance(event.at());
         let told = match event {
             ExampleEvent::Signup(signup) => return self.sign_up(signup),
             ExampleEvent::InvoicePaid(event) => event.told()?,
@@ -166,7 +214,11 @@ impl Simulation {
         Ok(Step { refused: None, decisions: self.record(&told)? })
     }
 
-    fn sign_up(&mut self, example: &ExampleSignup) -> Result<Step, SimulationError> {
+    /// Takes a sign-up, told by now.
+    ///
+    /// # Errors
+    /// [`SimulationError`]; a refusal is no error, and changes nothing.
+    pub fn sign_up(&mut self, example: &ExampleSignup) -> Result<Step, SimulationError> {
         let signup = Signup {
             referee: example.referee.clone(),
             code: example.referrer.as_ref().map(code_of),
@@ -184,14 +236,16 @@ impl Simulation {
         let owner = example.referrer.as_ref().map(|referrer| self.code_owner(referrer));
         let touches: Vec<Touch> = example.touches.iter().map(|touch| self.touch(touch)).collect();
         let status = self.program.status_at(example.at);
-        let program = ProgramAtSignup { status, terms: self.terms.draft.clone() };
+        let draft = self.terms_of(example.at, example.at).draft.clone();
+        let most = draft.max_referrals;
+        let program = ProgramAtSignup { status, terms: draft };
         let binding = match attribute(&signup, owner.as_ref(), &touches, Some(&program), self.now) {
             Ok(binding) => binding,
             Err(reason) => return refused(reason),
         };
         if let Some(referral) = binding.latest() {
             let made = self.tallies.entry(referral.referrer.clone()).or_default();
-            if let Err(reason) = made.refer(self.terms.draft.max_referrals) {
+            if let Err(reason) = made.refer(most) {
                 return refused(reason);
             }
         }
@@ -207,7 +261,7 @@ impl Simulation {
         let mut waited: Vec<_> = waited.map(|(source, row)| (paid_at(&row.state), source.clone())).collect();
         waited.sort_unstable();
         let mut decisions = Vec::new();
-        if self.terms.draft.pays_for_sign_up() {
+        if self.terms_of(example.at, example.at).draft.pays_for_sign_up() {
             decisions.extend(self.record(&example.told())?);
         }
         for (_, source) in waited {
@@ -219,8 +273,9 @@ impl Simulation {
     /// Joins what an event says to what is known of its source, and decides it.
     fn record(&mut self, told: &Told) -> Result<Vec<Decided>, SimulationError> {
         let row = self.sources.entry(told.source.clone()).or_default();
-        row.state = row.state.merge(&told.state)?;
+        let state = row.state.merge(&told.state)?;
         row.payer = row.payer.merge(&Payer { external_id: told.payer.clone(), ..Payer::default() })?;
+        row.state = state;
         if let Some(payer) = &told.payer {
             self.participant(payer);
         }
@@ -236,7 +291,7 @@ impl Simulation {
         let Some(mut row) = self.sources.get(source).cloned() else { return Ok(Vec::new()) };
         let (decision, number) = self.decide(source, &row)?;
         let reason = decision.judgement.reason;
-        let Decision { judgement, deltas, tallies, release: _ } = decision;
+        let Decision { judgement, deltas, tallies, release } = decision;
         row.memory = judgement.memory.clone();
         let mut tallies = tallies;
         let mut lines = Vec::new();
@@ -257,6 +312,7 @@ impl Simulation {
             self.tallies.extend(tallies.recipients);
         }
         self.sources.insert(source.clone(), row);
+        self.release(&release);
         let rules = judgement.rules.iter().map(|outcome| SimulatedOutcome {
             source: outcome.source.clone(),
             rule: outcome.rule.clone(),
@@ -280,13 +336,12 @@ impl Simulation {
         let binding = self.binding(row.payer.external_id.as_ref());
         let at = row.state.payment.as_ref().map(|payment| payment.paid_at);
         let referral = at.and_then(|at| binding.referral_at(at).ok().map(|referral| (at, referral)));
-        let draft = &self.terms.draft;
         let then = referral.map(|(at, referral)| ProgramThen {
             program: self.program.id.clone(),
             status: self.program.status_at(at),
             disabled: false,
-            terms: self.terms.clone(),
-            counts: draft.counts_by_recipient() || draft.max_referrals.is_some(),
+            terms: self.terms_of(referral.bound_at(), at).clone(),
+            counts: self.counts(),
             referee: ParticipantId::of(&self.organization, &self.program.id, &referral.referee),
         });
         let number = referral.map(|(_, referral)| referral.number);
@@ -322,7 +377,7 @@ impl Simulation {
         let referee = row.payer.external_id.clone().ok_or(PayerMismatch)?;
         let context = Context {
             program: self.program.id.clone(),
-            terms_version: self.terms.version,
+            terms_version: self.terms_of_source(row).version,
             referee,
             opens: Cause::Earned,
             takes_back: Cause::taking_back(source, told.unwrap_or(&row.state)),
@@ -338,7 +393,10 @@ impl Simulation {
         let (reward, amount) = (posting.reward().clone(), posting.amount());
         let (cause, line) = match posting {
             Posting::Open(reward) => (reward.cause, Line::Reward(Box::new(reward))),
-            Posting::Correct { entry, .. } => (entry.cause, Line::Entry(Box::new(entry))),
+            Posting::Correct { entry, .. } => {
+                self.entries.push(entry.clone());
+                (entry.cause, Line::Entry(Box::new(entry)))
+            }
         };
         add_line(self.balances.entry(reward.participant.clone()).or_default(), &line)?;
         #[cfg(test)]
@@ -360,10 +418,35 @@ impl Simulation {
         let Some(source) = reward.second_level() else { return Ok(Vec::new()) };
         let payer = self.names.get(&reward.participant).cloned();
         let referred = self.binding(payer.as_ref()).latest().is_some();
-        if !self.terms.draft.cascades() || !referred {
+        if !self.all_terms().any(|terms| terms.draft.cascades()) || !referred {
             return Ok(Vec::new());
         }
         self.record(&Told { source, payer, state: reward.as_source() })
+    }
+
+    /// Whether recipients' rewards are counted: whether any terms ask for it.
+    fn counts(&self) -> bool {
+        let counts = |terms: &Terms| terms.draft.counts_by_recipient() || terms.draft.max_referrals.is_some();
+        self.all_terms().any(counts)
+    }
+
+    fn all_terms(&self) -> impl Iterator<Item = &Terms> {
+        self.later.iter().rev().chain([&self.terms])
+    }
+
+    /// The terms that apply to an event of `at` of a referral that was made at `bound_at`.
+    fn terms_of(&self, bound_at: DateTime<Utc>, at: DateTime<Utc>) -> &Terms {
+        let applicable = self.program.terms_for(&[], bound_at, at);
+        let version = applicable.map_or(self.terms.version, |applicable| applicable.version);
+        self.all_terms().find(|terms| terms.version == version).unwrap_or(&self.terms)
+    }
+
+    /// The terms by which a source is decided.
+    fn terms_of_source(&self, row: &Row) -> &Terms {
+        let binding = self.binding(row.payer.external_id.as_ref());
+        let at = paid_at(&row.state).unwrap_or(self.now);
+        let bound_at = binding.latest().map_or(at, |referral| referral.bound_at());
+        self.terms_of(bound_at, at)
     }
 
     fn binding(&self, referee: Option<&ExternalId>) -> Binding {

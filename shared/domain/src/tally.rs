@@ -122,6 +122,9 @@ pub struct Admission {
     pub refused: Option<Reason>,
     /// The reward of the whole event, for which room was taken; zero when it never came to that.
     pub gross: i64,
+    /// Its unit; another tier may give another, under other caps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
     /// The most that the caps leave to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<i64>,

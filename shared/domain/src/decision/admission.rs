@@ -143,6 +143,7 @@ fn nothing(
         recipient: recipient.clone(),
         refused: None,
         gross: 0,
+        unit: None,
         room: None,
         referrals: tiered.map(|counted| counted.referrals).filter(|referrals| *referrals > 0),
         revenue: tiered.map(|counted| counted.revenue).filter(|revenue| *revenue > 0),
@@ -184,10 +185,10 @@ fn first_met(
             *rewards = rewards.saturating_add(1);
         }
     }
-    Admission { refused, gross: whole.amount, room, ..admission }
+    Admission { refused, gross: whole.amount, unit: Some(whole.unit), room, ..admission }
 }
 
-/// A source that is worth more than when it was admitted asks for more room.
+/// A source that is worth more than when it was admitted asks for more room; one that is worth another unit, for all of it.
 fn grown(
     rule: &RewardRule,
     case: &Case<'_>,
@@ -195,6 +196,13 @@ fn grown(
     whole: Money,
     judgement: &mut Judgement,
 ) -> Admission {
+    if known.refused.is_none() && known.unit.is_some_and(|unit| unit != whole.unit) {
+        let tally = judgement.tallies.recipients.entry(known.recipient.clone()).or_default();
+        let room = room(rule, tally, whole, case.now);
+        take(rule, tally, whole, room, case.now);
+        let refused = (room == Some(0)).then_some(Reason::CapReached);
+        return Admission { refused, gross: whole.amount, unit: Some(whole.unit), room, ..known };
+    }
     let more = whole.amount.saturating_sub(known.gross);
     let (Some(taken), None, true) = (known.room, known.refused, more > 0) else { return known };
     let tally = judgement.tallies.recipients.entry(known.recipient.clone()).or_default();

@@ -1,7 +1,11 @@
 use serde_json::{Value, json};
 
+use crate::fact::{Fact, Payer};
+use crate::id::{EventName, ProcessorRef, SourceId};
+use crate::ledger::RewardState;
 use crate::reason::Reason;
-use crate::simulation::stage::{Stage, day, percent, result, rule};
+use crate::simulation::stage::{Stage, day, outcome, percent, result, rule};
+use crate::source::SourceState;
 
 /// What the rule `a` comes to for each payment: who, how much, on which day; each on an invoice of its own.
 fn results(given: &Value, payments: &[(&str, i64, i64)]) -> Vec<(Reason, i64)> {
@@ -174,4 +178,52 @@ fn rewards_below_the_least_earnings_are_held() {
         let line = serde_json::to_value(&step.decisions[0].posted[0]).unwrap();
         assert_eq!(line["state"], expected, "{n}");
     }
+}
+
+#[test]
+fn a_payment_that_grows_into_a_tier_of_another_unit_stays_within_its_caps() {
+    let fixed = |amount: i64, currency: &str| json!({"fixed": {"amount": amount, "currency": currency}});
+    let steps = json!([{"from": 0, "amount": fixed(1, "points")}, {"from": 2000, "amount": percent("20")}]);
+    for (over, expected) in [("refuse", (Reason::CapReached, 0)), ("cut", (Reason::Earned, 100))] {
+        let mut stage = Stage::with(&[json!({"id": "a",
+            "amount": {"tiers": {"by": "payment_amount", "currency": "USD", "steps": steps}},
+            "limits": {"caps": [{"per": "day", "amount": 100, "currency": "USD", "over": over}]}})]);
+        stage.sign_up("ben", "anna", 0);
+        stage.pay("ben", "in_1", 900, 1);
+        assert_eq!(stage.net_in("anna", "points"), 1);
+        assert_eq!(result(&stage.pay("ben", "in_1", 5000, 1)), expected, "{over}");
+        assert_eq!((stage.net_in("anna", "points"), stage.net("anna")), (0, expected.1), "{over}");
+        // What it took is taken: another payment finds no more.
+        stage.pay("ben", "in_2", 5000, 1);
+        assert!(stage.net("anna") <= 100, "{over}");
+    }
+}
+
+#[test]
+fn what_a_cap_has_cut_is_approved_by_what_is_left() {
+    for (most, expected) in [(99, RewardState::Pending), (100, RewardState::Approved)] {
+        let mut stage = Stage::with(&[rule(&json!({
+            "approval": {"manual_above": {"amount": most, "currency": "USD"}},
+            "limits": {"caps": [{"per": "day", "amount": 100, "currency": "USD"}]}}))]);
+        stage.sign_up("ben", "anna", 0);
+        let step = stage.pay("ben", "in_1", 5000, 1);
+        assert_eq!(step.decisions[0].posted[0].state, expected, "above {most}");
+    }
+}
+
+#[test]
+fn an_event_is_cancelled_and_an_invoice_is_void_whatever_they_are_over() {
+    let amount = json!({"type": "event", "name": "approved", "referee": "ben", "id": "e1", "amount": 100,
+        "currency": "USD", "at": day(1)});
+    let mut stage = Stage::of(&json!({"accept_zero_amount": true, "rules": [
+        rule(&json!({"trigger": "approved"})), rule(&json!({"id": "b"}))]}));
+    stage.sign_up("ben", "anna", 0);
+    stage.apply(&amount);
+    let approved = EventName::parse("approved").unwrap();
+    let source = SourceId::event(&approved, ProcessorRef::parse("e1").unwrap());
+    let cancelled = Fact::of(source, Payer::default(), SourceState::void(None));
+    assert_eq!(result(&stage.0.hear(&cancelled).unwrap()).0, Reason::Cancelled);
+    stage.pay("ben", "in_1", 0, 1);
+    let step = stage.apply(&json!({"type": "void", "invoice": "in_1", "at": day(2)}));
+    assert_eq!(outcome(&step, "b").reason, Reason::Voided);
 }
