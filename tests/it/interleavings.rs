@@ -8,7 +8,7 @@ use tests::sim::{Act, Interleavings, Race, Rows, World, simulate};
 
 /// The most interruptions of one run of two callers; of more callers it is one less, and still hundreds of
 /// runs. The environment variable of this name asks for more.
-const INTERRUPTIONS: usize = 3;
+const INTERRUPTIONS: usize = 2;
 
 /// An organization with a program and Anna, Ben and Cleo, whom Anna referred.
 struct Stage {
