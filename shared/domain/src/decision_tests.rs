@@ -26,9 +26,9 @@ use chrono::TimeZone as _;
 use super::*;
 use crate::code::ReferralCode;
 use crate::id::{Channel, ExternalId, OrganizationId, ProcessorRef, RewardId};
-use crate::money::Currency;
+use crate::money::{Currency, Unit};
 use crate::referral::FoundBy;
-use crate::source::{Payment, Refund, RefundStatus};
+use crate::source::{Earned, Payment, Refund, RefundStatus};
 use crate::terms::TermsDraft;
 
 fn at(hours: i64) -> DateTime<Utc> {
@@ -180,4 +180,44 @@ fn only_the_difference_is_posted() {
     assert!(deltas(&judgement, &source, std::slice::from_ref(&posted)).unwrap().is_empty());
     let nothing = Judgement { rules: Vec::new(), ..judgement };
     assert_eq!(deltas(&nothing, &source, &[posted]).unwrap()[0].amount.amount, -2_000);
+}
+
+#[test]
+fn what_was_paid_elsewhere_earns_nothing_unless_the_terms_say_so() {
+    let mut state = paid(20_000, 1);
+    state.out_of_band = [(ProcessorRef::parse("rec_1").unwrap(), 5_000)].into();
+    assert_eq!(judged(&state, PERCENT), (Reason::Earned, 1_500));
+    state.out_of_band = [(ProcessorRef::parse("rec_1").unwrap(), 20_000)].into();
+    let judgement = judgement(&state, &payer(), &bound(), Some(&then(FIXED, ProgramStatus::Active)));
+    assert_eq!((judgement.reason, judgement.terms_version), (Reason::OutOfBand, Some(1)));
+}
+
+#[test]
+fn a_second_level_waits_for_nobody_and_stays_within_its_program() {
+    let reward = RewardId::parse(&format!("rwd_{}", "0".repeat(46))).unwrap();
+    let (source, memory, tallies) = (SourceId::reward(&reward), Memory::default(), Tallies::default());
+    let then = then(PERCENT, ProgramStatus::Active);
+    let reason = |program: ProgramId, binding: &Binding, payer: &Payer| {
+        let unit = Unit::Currency(Currency::parse("USD").unwrap());
+        let earned = Earned { lines: 1, gross: 20_000, net: 20_000, unit, program };
+        let state = SourceState { earned: Some(earned), ..paid(20_000, 1) };
+        let (memory, tallies) = (&memory, &tallies);
+        let case = Case {
+            source: &source,
+            state: &state,
+            payer,
+            binding,
+            then: Some(&then),
+            memory,
+            tallies,
+            rate: None,
+            now: at(2),
+        };
+        judge(&case).unwrap().reason
+    };
+    let (own, other) = (ProgramId::derive(&["p"]), ProgramId::derive(&["q"]));
+    assert_eq!(reason(own.clone(), &Binding::Unknown, &payer()), Reason::NotReferred);
+    assert_eq!(reason(own.clone(), &Binding::Unknown, &Payer::default()), Reason::NotReferred);
+    assert_eq!(reason(other, &bound(), &payer()), Reason::NotReferred);
+    assert_ne!(reason(own, &bound(), &payer()), Reason::NotReferred);
 }

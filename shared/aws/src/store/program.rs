@@ -185,7 +185,9 @@ impl Store {
             return Ok(None);
         };
         let assignments = self.assignments_of(organization, &row, &referral.referrer).await?;
-        let Some(applicable) = row.program.terms_for(&assignments, referral.bound_at(), at) else {
+        // Before the program existed it was not active, by its first terms: what was counted by mistake is taken back.
+        let first = row.program.created_at;
+        let Some(applicable) = row.program.terms_for(&assignments, referral.bound_at(), at.max(first)) else {
             return Ok(None);
         };
         let terms = self.get_terms(organization, &row, applicable.version).await?;
