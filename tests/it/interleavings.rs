@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 use tests::sim::{Act, Interleavings, Race, Rows, World, simulate};
 
-/// The most interruptions of one run of two callers; of more callers it is one less, and still hundreds of
+/// The most interruptions of one run of two callers; of more callers it is one less, and still dozens of
 /// runs. The environment variable of this name asks for more.
 const INTERRUPTIONS: usize = 2;
 

@@ -9,17 +9,18 @@
 
 mod check;
 mod client;
+mod delivery;
 mod plan;
 mod queue;
 mod race;
 mod schedule;
 mod story;
 mod table;
+mod teller;
 mod wire;
 mod world;
 
 pub use check::{Outcome, Violation};
-
 pub use plan::{Call, Effect, Fault, Service};
 pub use race::{Act, Interleavings, Race};
 pub use schedule::{Report, Schedule, Walker};

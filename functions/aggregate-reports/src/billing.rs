@@ -19,6 +19,7 @@ use domain::message::ReportMessage;
 use domain::money::{Currency, Money, MoneyError};
 
 use crate::Deps;
+use crate::progress::{self, Progress};
 
 /// What one message may cost, in steps of a few calls to the table: some seconds, so that a batch of ten messages ends long
 /// before the function's time does.
@@ -30,16 +31,6 @@ const PAGE: i32 = 50;
 const CHUNKS_MIN: usize = 40;
 /// How often a participant is read again when something of it changed meanwhile.
 const ATTEMPTS_MAX: u32 = 8;
-
-/// How work on a run ended.
-enum Progress {
-    /// There is more to do, and this message has had its share.
-    Paused,
-    /// Another worker is at the run.
-    Taken,
-    /// What was to be done is done.
-    Done,
-}
 
 /// One worker at one run.
 struct Worker<'a> {
@@ -60,19 +51,8 @@ pub(crate) async fn go_on(deps: &Deps, organization: &OrganizationId, run: &Bill
         return Outcome::Done;
     }
     let mut worker = Worker { deps, organization, row, steps: STEPS };
-    match worker.work().await {
-        Ok(Progress::Done | Progress::Taken) => Outcome::Done,
-        Ok(Progress::Paused) => {
-            let more =
-                ReportMessage::BillingRunDueV1 { organization: organization.clone(), run: run.clone() };
-            if let Err(error) = deps.report_queue.send(&more).await {
-                // The run is due: the sweeper sends it.
-                tracing::warn!(%run, error = chain(&error), "the run is gone on with later");
-            }
-            Outcome::Done
-        }
-        Err(error) => Outcome::Retry(chain(&error)),
-    }
+    let more = ReportMessage::BillingRunDueV1 { organization: organization.clone(), run: run.clone() };
+    progress::outcome(deps, worker.work().await, more).await
 }
 
 impl Worker<'_> {

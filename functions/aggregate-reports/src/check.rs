@@ -20,6 +20,7 @@ use domain::message::ReportMessage;
 use domain::report::DayReport;
 
 use crate::Deps;
+use crate::progress::{self, Progress};
 
 pub(crate) use overdue::count_overdue;
 use overdue::overdue_at;
@@ -29,16 +30,6 @@ use overdue::overdue_at;
 const STEPS: u32 = 600;
 /// Lines of the day index, or sources that wait, that are looked at together.
 const PAGE: i32 = 25;
-
-/// How work on a check ended.
-enum Progress {
-    /// There is more to look at, and this message has had its share.
-    Paused,
-    /// Another worker is at the check.
-    Taken,
-    /// Everything was looked at.
-    Done,
-}
 
 /// One worker at one check.
 struct Worker<'a> {
@@ -77,20 +68,9 @@ async fn work(deps: &Deps, organization: &OrganizationId, row: CheckRow) -> Outc
     if row.status == RunStatus::Done {
         return Outcome::Done;
     }
-    let check = row.check.clone();
+    let more = ReportMessage::CheckDueV1 { organization: organization.clone(), check: row.check.clone() };
     let mut worker = Worker { deps, organization, row, steps: STEPS };
-    match worker.work().await {
-        Ok(Progress::Done | Progress::Taken) => Outcome::Done,
-        Ok(Progress::Paused) => {
-            let more = ReportMessage::CheckDueV1 { organization: organization.clone(), check: check.clone() };
-            if let Err(error) = deps.report_queue.send(&more).await {
-                // The check is due: the sweeper sends it.
-                tracing::warn!(%check, error = chain(&error), "the check is gone on with later");
-            }
-            Outcome::Done
-        }
-        Err(error) => Outcome::Retry(chain(&error)),
-    }
+    progress::outcome(deps, worker.work().await, more).await
 }
 
 impl Worker<'_> {

@@ -6,6 +6,7 @@
 
 mod billing;
 mod check;
+mod progress;
 
 use aws::batch::{self, Outcome};
 use aws::queue::Queue;

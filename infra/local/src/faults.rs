@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+pub use connector::conflict;
 pub(crate) use connector::http_client;
 
 /// The most calls that are remembered.

@@ -29,7 +29,7 @@ mod state;
 mod wiring;
 
 pub use engine::dynamodb::create_tables;
-pub use faults::{Effect, Fault, Faults, Log};
+pub use faults::{Effect, Fault, Faults, Log, conflict};
 pub use handler::{EventHandler, Handler, Lookup, Registry};
 pub use product::functions;
 pub use stage::{Options, Stage};

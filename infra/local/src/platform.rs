@@ -1,6 +1,7 @@
 //! SDK clients that talk to a stage's engines.
 
 use aws::{Clock, Platform};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::SdkConfig;
 
 use crate::engine::REGION;
@@ -33,7 +34,11 @@ macro_rules! client {
 
 /// What every function of the stage is built from.
 pub(crate) fn build(endpoints: &Endpoints, clock: Clock, faults: Faults) -> Platform {
-    let http = http_client(Some(faults));
+    with_client(endpoints, clock, http_client(Some(faults)))
+}
+
+/// The same with a client of the caller's.
+pub(crate) fn with_client(endpoints: &Endpoints, clock: Clock, http: SharedHttpClient) -> Platform {
     Platform::new(SdkConfig::builder().build(), clock)
         .with_dynamodb(client!(aws_sdk_dynamodb, &endpoints.dynamodb, http.clone()))
         .with_sqs(client!(aws_sdk_sqs, &endpoints.sqs, http.clone()))

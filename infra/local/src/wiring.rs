@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use anyhow::{Context, Result};
-use aws::Platform;
+use aws::{Clock, Platform};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::engine;
 use crate::engine::sqs::QueueAddress;
 use crate::gateway::{Found, find_route};
 use crate::handler::{Handler, Registry};
+use crate::platform::{self, Endpoints};
 use crate::template::{Names, Template};
 
 /// Functions that are built one at a time, as often as they are needed: each build is a new process's memory.
@@ -37,6 +39,13 @@ impl Wiring {
             template.queues.iter().map(|queue| (queue.id.clone(), address(&queue.id))).collect();
         let names = engine::names(&template, &queues);
         Ok(Self { registry: crate::product::functions(), template, names })
+    }
+
+    /// What functions are built with whose every call to the engines goes through this client.
+    pub fn platform(http: SharedHttpClient, clock: Clock) -> Platform {
+        let engine = || "http://engines".to_owned();
+        let endpoints = Endpoints { dynamodb: engine(), sqs: engine(), secrets: engine() };
+        platform::with_client(&endpoints, clock, http)
     }
 
     /// What it is wired from.

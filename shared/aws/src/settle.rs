@@ -211,7 +211,9 @@ impl Settler {
                 return Ok(unchanged(source.clone(), before.reason.unwrap_or(Reason::AwaitingPayment)));
             }
             if payer.as_ref().is_none_or(|payer| payer.referee.is_none()) {
-                payer = self.find_known_payer(organization, &mut row.payer, fact).await?;
+                let same = fact.is_some_and(|fact| fact.payer == row.payer);
+                let known = payer.filter(|_| same);
+                payer = self.find_known_payer(organization, known, &mut row.payer, fact).await?;
                 self.drop_labels(organization, payer.as_ref(), &mut row).await?;
             }
             let payer = payer.unwrap_or_default();

@@ -14,7 +14,8 @@ use anyhow::{Context as _, Result};
 
 use super::check::{Outcome, Violation};
 use super::plan::{Call, Fault};
-use super::story::{Event, Manner, RESTORED, Stage, Story, TAKEN, Teller, Told};
+use super::story::{Event, Manner, RESTORED, Story, TAKEN};
+use super::teller::{Stage, Teller, Told};
 use super::world::{Moment, World};
 
 /// One way through a story. Its text is all that is needed to run it again.
@@ -192,6 +193,7 @@ impl Walker {
         traced: bool,
     ) -> (Result<Node, (Schedule, Violation)>, Vec<Call>) {
         self.world.resume(&node.moment, plan, traced);
+        self.world.note(|| event.map_or(END, Event::name).to_owned());
         let mut way = node.way.clone();
         way.steps.push((event, plan.to_vec()));
         let mut teller = Teller::new(&self.world, &self.stage, way.manner, node.unheard.clone());
@@ -227,7 +229,6 @@ impl Walker {
             way,
         };
         for (event, plan) in &schedule.steps {
-            self.world.note(|| event.map_or(END, Event::name).to_owned());
             match self.run(&node, *event, plan, true).await.0 {
                 Ok(child) => node = child,
                 Err((_, violation)) => return (Err(violation), self.world.trace()),

@@ -183,7 +183,7 @@ impl Wire {
         match effect {
             Effect::Refuse => Some((500, json!({ "__type": "InternalServerError" }).to_string())),
             Effect::Throttle => Some((400, json!({ "__type": "ThrottlingException" }).to_string())),
-            Effect::Conflict => Some((400, conflict(request).to_string())),
+            Effect::Conflict => Some((400, local::conflict(&request.operation, &request.body).to_string())),
             Effect::LoseAnswer => {
                 // The further attempts of the call do not get through.
                 self.state().befallen.insert(request.id.clone(), Effect::Refuse);
@@ -199,7 +199,10 @@ impl Wire {
                     self.answer(request);
                 }
                 let invocation = invocation?;
-                self.note(|| format!("      {}: the process ends here, {}", invocation.name, effect.name()));
+                self.note(|| {
+                    let (who, what) = (&invocation.name, &request.operation);
+                    format!("      {who}: {what} {}  <== {}", places(&request.body), effect.name())
+                });
                 invocation.stopped.notify_one();
                 std::future::pending().await
             }
@@ -265,19 +268,6 @@ fn without_conditions(body: &[u8]) -> Vec<u8> {
     let mut body = parsed(body);
     strip(&mut body);
     body.to_string().into_bytes()
-}
-
-/// A transaction is told per item what stood in its way; a single write just fails.
-fn conflict(request: &Request) -> Value {
-    if !request.operation.starts_with("Transact") {
-        return json!({ "__type": "TransactionConflictException", "message": "Transaction is ongoing for the item" });
-    }
-    let items = parsed(&request.body)["TransactItems"].as_array().map_or(1, Vec::len);
-    let mut reasons = vec![json!({ "Code": "None" }); items];
-    if let Some(first) = reasons.first_mut() {
-        *first = json!({ "Code": "TransactionConflict", "Message": "Transaction is ongoing for the item" });
-    }
-    json!({ "__type": "TransactionCanceledException", "Message": "Transaction cancelled", "CancellationReasons": reasons })
 }
 
 fn trace_line(

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use aws::{Clock, Entropy, Platform};
-use aws_types::SdkConfig;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use chrono::{DateTime, Utc};
 use local::direct::DirectTable;
 use local::{Handler, Wiring};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
@@ -58,7 +58,7 @@ impl Reply {
 #[derive(Debug)]
 pub struct World {
     pub(super) wire: Arc<Wire>,
-    wiring: Wiring,
+    pub(super) wiring: Wiring,
     platform: Platform,
     millis: Arc<AtomicI64>,
     table: Table,
@@ -101,24 +101,6 @@ impl Moment {
     }
 }
 
-macro_rules! client {
-    ($sdk:ident, $wire:expr) => {{
-        use $sdk::config::{
-            BehaviorVersion, Credentials, Region, StalledStreamProtectionConfig, retry::RetryConfig,
-        };
-        let config = $sdk::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("simulator", "simulator", None, None, "simulator"))
-            .endpoint_url("http://simulator")
-            .retry_config(RetryConfig::standard())
-            .http_client(Client($wire.clone()))
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .build();
-        $sdk::Client::from_conf(config)
-    }};
-}
-
 impl World {
     /// An empty one. It runs on a single-threaded runtime whose time is paused.
     pub async fn new() -> Rc<Self> {
@@ -127,11 +109,8 @@ impl World {
         let secrets = secrets.map(|(id, secret)| (Wiring::secret_arn(id), secret.to_owned()));
         let wire = Arc::new(Wire::new(DirectTable::new().unwrap(), secrets.into()));
         let millis = Arc::new(AtomicI64::new(BEGINNING_MS));
-        let platform = Platform::new(SdkConfig::builder().build(), Clock::manual(millis.clone()))
-            .with_dynamodb(client!(aws_sdk_dynamodb, wire))
-            .with_sqs(client!(aws_sdk_sqs, wire))
-            .with_secrets(client!(aws_sdk_secretsmanager, wire))
-            .with_entropy(Entropy::seeded(0));
+        let platform =
+            Wiring::platform(client(&wire), Clock::manual(millis.clone())).with_entropy(Entropy::seeded(0));
         let tables = &wiring.template().tables;
         local::create_tables(&platform.dynamodb(), tables).await.unwrap();
         let table = Table::new(wire.table().clone(), &tables[0].name);
@@ -156,11 +135,6 @@ impl World {
         self.wire.note(|| format!("      the clock goes on by {seconds} s"));
     }
 
-    /// Ends every process: what functions kept in memory is gone.
-    pub fn forget(&self) {
-        self.running.borrow_mut().clear();
-    }
-
     /// What it is now.
     pub fn moment(&self) -> Moment {
         let queues = self.wire.state().queues.clone();
@@ -169,7 +143,7 @@ impl World {
 
     /// Goes on from a moment with new processes, and plans what goes wrong from now on.
     pub fn resume(&self, moment: &Moment, faults: &[Fault], traced: bool) {
-        self.forget();
+        self.running.borrow_mut().clear();
         self.millis.store(moment.millis, Ordering::SeqCst);
         self.table.set(&moment.rows);
         let mut state = self.wire.state();
@@ -311,56 +285,17 @@ impl World {
         self.running.borrow_mut().insert(function.to_owned(), handler.clone());
         handler
     }
+}
 
-    /// Delivers what is in the queues that feed functions, one batch after the other. Messages that fail come back with
-    /// the next call of this, and go to the dead-letter queue when they have failed too often. Whether any failed.
-    pub async fn deliver(&self) -> bool {
-        let mut failed = Vec::new();
-        for source in self.wiring.template().event_sources() {
-            let queue = self.wiring.template().queue(&source.queue).unwrap();
-            let tries = queue.redrive.as_ref().map_or(u32::MAX, |redrive| redrive.receive_count_max);
-            let max = usize::try_from(source.batch_size).unwrap();
-            loop {
-                let batch = self.wire.state().queues.receive(&source.queue, max);
-                if batch.is_empty() {
-                    break;
-                }
-                let records: Vec<Value> = batch
-                    .iter()
-                    .map(|message| json!({"messageId": message.id, "body": message.body, "eventSource": "aws:sqs"}))
-                    .collect();
-                let who = format!("delivery of {}", source.queue);
-                let answer =
-                    self.invoke(&who, &source.function, json!({ "Records": records })).await.flatten();
-                for message in batch {
-                    let done = answer.as_ref().is_some_and(|answer| {
-                        let failures = answer["batchItemFailures"].as_array().into_iter().flatten();
-                        failures.into_iter().all(|failure| failure["itemIdentifier"] != message.id.as_str())
-                    });
-                    if !done {
-                        let dead = message.deliveries >= tries;
-                        let to = queue
-                            .redrive
-                            .as_ref()
-                            .filter(|_| dead)
-                            .map(|redrive| redrive.dead_letter_queue.clone());
-                        failed.push((to.unwrap_or_else(|| source.queue.clone()), message));
-                    }
-                }
-            }
-        }
-        let any = !failed.is_empty();
-        for (queue, message) in failed {
-            self.wire.state().queues.put_back(&queue, [message]);
-        }
-        any
-    }
+fn client(wire: &Arc<Wire>) -> SharedHttpClient {
+    SharedHttpClient::new(Client(wire.clone()))
 }
 
 /// A table of its own, laid out alike.
 async fn second(tables: &[local::template::Table]) -> Table {
     let wire = Arc::new(Wire::new(DirectTable::new().unwrap(), BTreeMap::new()));
-    local::create_tables(&client!(aws_sdk_dynamodb, wire), tables).await.unwrap();
+    let platform = Wiring::platform(client(&wire), Clock::system());
+    local::create_tables(&platform.dynamodb(), tables).await.unwrap();
     Table::new(wire.table().clone(), &tables[0].name)
 }
 

@@ -64,7 +64,10 @@ impl HttpConnector for FaultyConnector {
                     Err(ConnectorError::io("the answer was lost on purpose".into()))
                 }
                 Effect::Throttle => refuse(StatusCode::BAD_REQUEST, throttled(&request)),
-                Effect::Conflict => refuse(StatusCode::BAD_REQUEST, conflicting(&operation, &request)),
+                Effect::Conflict => {
+                    let body = request.body().bytes().unwrap_or_default();
+                    refuse(StatusCode::BAD_REQUEST, conflict(&operation, body))
+                }
                 Effect::Unavailable => {
                     refuse(StatusCode::INTERNAL_SERVER_ERROR, json!({ "__type": "InternalServerError" }))
                 }
@@ -92,13 +95,13 @@ fn throttled(request: &HttpRequest) -> Value {
     json!({ "__type": name, "message": "Rate exceeded" })
 }
 
-/// A transaction is told per item what stood in its way; a single write just fails.
-fn conflicting(operation: &str, request: &HttpRequest) -> Value {
+/// What `DynamoDB` answers to a write whose rows another transaction is at: a transaction is told per item what stood in its
+/// way; a single write just fails.
+pub fn conflict(operation: &str, body: &[u8]) -> Value {
     if !operation.starts_with("Transact") {
         return json!({ "__type": "TransactionConflictException", "message": "Transaction is ongoing for the item" });
     }
-    let body: Value =
-        request.body().bytes().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let items = body.get("TransactItems").and_then(Value::as_array).map_or(1, Vec::len);
     let mut reasons = vec![json!({ "Code": "None" }); items];
     if let Some(first) = reasons.first_mut() {

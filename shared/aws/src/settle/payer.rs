@@ -20,6 +20,18 @@ impl Default for PayerState {
     }
 }
 
+impl PayerState {
+    async fn read(
+        store: &Store,
+        organization: &OrganizationId,
+        referee: ExternalId,
+    ) -> Result<Self, SettleError> {
+        let row = store.get_referee(organization, &referee).await?;
+        let binding = row.binding();
+        Ok(Self { referee: Some(referee), row: Some(row), binding })
+    }
+}
+
 impl Settler {
     /// Ties a processor's customer to a referee and decides again whatever waited for it. `false` when the customer is
     /// another referee's.
@@ -83,13 +95,18 @@ impl Settler {
     }
 
     /// The payer of a source that nothing else tells: by the e-mail address that the event says, where a program lets it.
+    /// `known` is what was read of this payer just now, if it was.
     pub(super) async fn find_known_payer(
         &self,
         organization: &OrganizationId,
+        known: Option<PayerState>,
         payer: &mut Payer,
         fact: Option<&Fact>,
     ) -> Result<Option<PayerState>, SettleError> {
-        let known = find_payer(&self.store, organization, payer).await?;
+        let known = match known {
+            Some(known) => Some(known),
+            None => find_payer(&self.store, organization, payer).await?,
+        };
         let email = fact.and_then(|fact| fact.email.as_ref()).filter(|_| payer.email.is_none());
         let (None, Some(email)) = (known.as_ref().and_then(|known| known.referee.as_ref()), email) else {
             return Ok(known);
@@ -98,14 +115,12 @@ impl Settler {
             return Ok(known);
         }
         payer.email = Some(email.hashed(organization));
-        let known = find_payer(&self.store, organization, payer).await?;
+        let known = find_by_email(&self.store, organization, payer).await?.unwrap_or_default();
         // Later events of the customer need no address.
-        if let Some((referee, customer)) =
-            known.as_ref().and_then(|known| known.referee.as_ref()).zip(payer.customer.as_ref())
-        {
+        if let Some((referee, customer)) = known.referee.as_ref().zip(payer.customer.as_ref()) {
             Box::pin(self.link_customer(organization, customer, referee)).await?;
         }
-        Ok(known)
+        Ok(Some(known))
     }
 }
 
@@ -118,16 +133,11 @@ pub(super) async fn find_payer(
     if *payer == Payer::default() {
         return Ok(None);
     }
-    let referee = match store.find_referee_of(organization, payer).await? {
-        Some(referee) => Some(referee),
+    let found = match store.find_referee_of(organization, payer).await? {
+        Some(referee) => Some(PayerState::read(store, organization, referee).await?),
         None => find_by_email(store, organization, payer).await?,
     };
-    let row = match &referee {
-        Some(referee) => Some(store.get_referee(organization, referee).await?),
-        None => None,
-    };
-    let binding = row.as_ref().map_or(Binding::Unknown, RefereeRow::binding);
-    Ok(Some(PayerState { referee, row, binding }))
+    Ok(Some(found.unwrap_or_default()))
 }
 
 /// The referee whose e-mail address a payer has, where the program that the referee is bound in lets it tell.
@@ -135,17 +145,17 @@ async fn find_by_email(
     store: &Store,
     organization: &OrganizationId,
     payer: &Payer,
-) -> Result<Option<ExternalId>, SettleError> {
+) -> Result<Option<PayerState>, SettleError> {
     let Some(hash) = &payer.email else { return Ok(None) };
     let customer = Customer::of_email(hash.clone());
     let Some(referee) = store.find_customer(organization, &customer).await? else { return Ok(None) };
-    let binding = store.get_referee(organization, &referee).await?.binding();
-    let allowed = match binding.latest() {
+    let known = PayerState::read(store, organization, referee).await?;
+    let allowed = match known.binding.latest() {
         Some(referral) => {
             let program = store.find_recent_program(organization, &referral.program).await?;
             program.is_some_and(|row| row.program.matches_email)
         }
         None => store.matches_email(organization).await?,
     };
-    Ok(Some(referee).filter(|_| allowed))
+    Ok(Some(known).filter(|_| allowed))
 }
