@@ -93,8 +93,9 @@ class Story:
         while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
                 event = json.loads(message["Body"])
-                assert event["type"] == "reward.fulfilled.v1", event
-                self.announced[event["id"]] = (event["reward"], event["amount"]["amount"], event["participant"])
+                assert event["type"] == "reward.fulfilled", event
+                data = event["data"]
+                self.announced[event["id"]] = (data["reward"], data["amount"]["amount"], data["participant"])
                 sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
 
     def decision(self, source):

@@ -21,8 +21,8 @@ async fn a_payment_of_a_referee_rewards_the_referrer_and_a_refund_takes_it_back(
     assert_eq!(tenant.rewards(&anna).await, [("fulfilled".to_owned(), 2000)]);
     let told = world.receive("EventsQueue").await;
     assert_eq!(told.len(), 1);
-    assert_eq!(told[0]["type"], "reward.fulfilled.v1");
-    assert_eq!(told[0]["amount"], json!({"amount": 2000, "currency": "USD"}));
+    assert_eq!(told[0]["type"], "reward.fulfilled");
+    assert_eq!(told[0]["data"]["amount"], json!({"amount": 2000, "currency": "USD"}));
 
     tenant.refund("re_1", "in_1", 5_000).await.ok();
     assert_eq!(tenant.figures(&anna).await, (1500, 0, 2000, 500));

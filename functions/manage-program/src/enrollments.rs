@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::Deps;
 use crate::ledger::check_exists;
-use crate::rewards::{WaitsFor, kind_of, waits_for};
+use crate::rewards::{WaitsFor, waits_for};
 
 /// One firing of a rule for the participant.
 #[derive(Debug, Serialize, ToSchema)]
@@ -67,7 +67,7 @@ pub(crate) struct ListQuery {
 impl From<Reward> for EnrollmentView {
     fn from(reward: Reward) -> Self {
         Self {
-            kind: kind_of(&reward),
+            kind: reward.kind(),
             waits_for: waits_for(&reward),
             rule: reward.rule,
             terms_version: reward.terms_version,

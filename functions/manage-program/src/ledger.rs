@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Deps;
-use crate::rewards::kind_of;
 
 /// A line of the ledger. Lines are never edited.
 #[derive(Debug, Serialize, ToSchema)]
@@ -99,7 +98,7 @@ impl From<Line> for LineView {
             Line::Reward(reward) => Self {
                 cause: reward.cause,
                 amount: Money::new(reward.delta, reward.unit),
-                kind: Some(kind_of(&reward)),
+                kind: Some(reward.kind()),
                 percent_off: reward.promise.percent_off.map(|percent| percent.to_string()),
                 // Whoever approved the reward later is no part of the line that opened it.
                 note: reward.note.filter(|_| reward.cause == Cause::Granted),

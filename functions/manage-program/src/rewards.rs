@@ -109,7 +109,7 @@ impl From<Reward> for RewardView {
     fn from(reward: Reward) -> Self {
         Self {
             waits_for: waits_for(&reward),
-            kind: kind_of(&reward),
+            kind: reward.kind(),
             percent_off: reward.promise.percent_off.map(|percent| percent.to_string()),
             sku: reward.promise.sku,
             held_until: reward.promise.held_until,
@@ -131,11 +131,6 @@ impl From<Reward> for RewardView {
             fulfilled_at: reward.fulfilled_at,
         }
     }
-}
-
-/// What a reward gives; rewards that were opened before there were kinds are allowances.
-pub(crate) fn kind_of(reward: &Reward) -> RewardKind {
-    reward.promise.kind.unwrap_or(RewardKind::Allowance)
 }
 
 pub(crate) fn waits_for(reward: &Reward) -> Option<WaitsFor> {

@@ -9,6 +9,7 @@ mod entropy;
 pub mod handler;
 pub mod http;
 mod meter;
+pub mod outbound;
 mod platform;
 pub mod queue;
 pub mod seal;

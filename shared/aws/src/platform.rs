@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{
     BehaviorVersion, Credentials, SharedCredentialsProvider, StalledStreamProtectionConfig,
 };
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 
@@ -28,6 +29,8 @@ pub struct Platform {
     dynamodb: Arc<OnceLock<aws_sdk_dynamodb::Client>>,
     sqs: Arc<OnceLock<aws_sdk_sqs::Client>>,
     secrets: Arc<OnceLock<aws_sdk_secretsmanager::Client>>,
+    /// What dials others than AWS, where it is given.
+    pub(crate) outbound: Option<SharedHttpConnector>,
     /// The clock.
     pub clock: Clock,
     /// Randomness.
@@ -63,6 +66,7 @@ impl Platform {
             dynamodb: Arc::default(),
             sqs: Arc::default(),
             secrets: Arc::default(),
+            outbound: None,
             clock,
             entropy: Entropy::system(),
             meter: Meter::new(),
@@ -85,6 +89,12 @@ impl Platform {
     #[must_use]
     pub fn with_entropy(self, entropy: Entropy) -> Self {
         Self { entropy, ..self }
+    }
+
+    /// The same with something else that dials others than AWS.
+    #[must_use]
+    pub fn with_outbound(self, connector: SharedHttpConnector) -> Self {
+        Self { outbound: Some(connector), ..self }
     }
 
     /// The same with a given Secrets Manager client.

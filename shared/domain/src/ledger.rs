@@ -365,6 +365,12 @@ impl Posting {
 }
 
 impl Reward {
+    /// What it gives; rewards that were opened before there were kinds are allowances.
+    #[must_use]
+    pub fn kind(&self) -> RewardKind {
+        self.promise.kind.unwrap_or(RewardKind::Allowance)
+    }
+
     /// The source of what its recipient's referrer earns by it, in a program that pays a second level. There is none of
     /// what is of the second level itself, nor of what was given by hand.
     #[must_use]

@@ -1,15 +1,11 @@
 //! Queue messages. Every one is an envelope `{id, type, ...}`; the type carries its version, changes within a version
-//! only add fields, and a message that does not parse is never acknowledged. The registry is `docs/messages.md`.
+//! only add fields, and a message that does not parse is never acknowledged. The registry is `docs/messages.md`. What the
+//! outside is told is in [`crate::event`].
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{
-    BillingRunId, CheckId, ExternalId, MessageId, OrganizationId, ParticipantId, ProgramId, RewardId, RuleId,
-    SourceId,
-};
-use crate::ledger::Reward;
-use crate::money::Money;
+use crate::id::{BillingRunId, CheckId, OrganizationId, RewardId};
 
 /// A reward is due for delivery. Producer: whoever committed it, and the sweeper; consumer: fulfill-reward.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,55 +19,6 @@ pub enum FulfillMessage {
         /// Which; it names its own place in the table.
         reward: RewardId,
     },
-}
-
-/// What the outside is told. Producer: fulfill-reward; consumer: the team's own backend.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type")]
-pub enum EventMessage {
-    /// A reward was delivered. At least once, with the same `id` each time.
-    #[serde(rename = "reward.fulfilled.v1")]
-    RewardFulfilledV1 {
-        /// Derived from the reward: drop a repetition by it.
-        id: MessageId,
-        /// When the worker delivered it.
-        occurred_at: DateTime<Utc>,
-        /// Whose.
-        organization: OrganizationId,
-        /// Which program.
-        program: ProgramId,
-        /// Which reward.
-        reward: RewardId,
-        /// Who received it.
-        participant: ParticipantId,
-        /// Which rule.
-        rule: RuleId,
-        /// What it was earned from.
-        source: SourceId,
-        /// Whose payment it was.
-        referee: ExternalId,
-        /// What was delivered.
-        amount: Money,
-    },
-}
-
-impl EventMessage {
-    /// The announcement of a reward's delivery.
-    #[must_use]
-    pub fn reward_fulfilled(organization: &OrganizationId, reward: &Reward, now: DateTime<Utc>) -> Self {
-        Self::RewardFulfilledV1 {
-            id: MessageId::derive(&["reward.fulfilled", organization.as_str(), reward.reward.as_str()]),
-            occurred_at: now,
-            organization: organization.clone(),
-            program: reward.program.clone(),
-            reward: reward.reward.clone(),
-            participant: reward.participant.clone(),
-            rule: reward.rule.clone(),
-            source: reward.source.clone(),
-            referee: reward.referee.clone(),
-            amount: Money::new(reward.payable, reward.unit),
-        }
-    }
 }
 
 /// Work that goes over much of an organization's data. Consumer: aggregate-reports.

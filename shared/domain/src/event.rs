@@ -1,0 +1,274 @@
+//! What the outside is told: one event is one body of an outgoing webhook. The same thing that happened has the same
+//! `id` however often it is told, and events come in no order: `docs/webhooks.md`.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::code::ReferralCode;
+use crate::id::{
+    ExternalId, MessageId, OrganizationId, ParticipantId, PartnerInvoiceId, ProgramId, RewardId, RuleId,
+    SourceId,
+};
+use crate::ledger::{Reward, RewardState};
+use crate::money::Money;
+use crate::terms::RewardKind;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Event {
+    /// Derived from what happened: drop a repetition by it. It is the header `webhook-id` too.
+    pub id: MessageId,
+    /// Whose.
+    pub organization: OrganizationId,
+    /// When it happened.
+    pub timestamp: DateTime<Utc>,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened, with what is to be known of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", content = "data")]
+pub enum What {
+    /// A participant was enrolled.
+    #[serde(rename = "participant.created")]
+    ParticipantCreated(ParticipantData),
+    /// A referee was bound to a referrer.
+    #[serde(rename = "referral.created")]
+    ReferralCreated(ReferralData),
+    /// A referee's first qualifying event earned something.
+    #[serde(rename = "referral.converted")]
+    ReferralConverted(ReferralData),
+    /// A referral was removed.
+    #[serde(rename = "referral.inactivated")]
+    ReferralInactivated(ReferralData),
+    /// A reward was written into the ledger.
+    #[serde(rename = "reward.earned")]
+    RewardEarned(RewardData),
+    /// A reward was approved.
+    #[serde(rename = "reward.approved")]
+    RewardApproved(RewardData),
+    /// A reward waits for a date, for earnings or for an approval.
+    #[serde(rename = "reward.held")]
+    RewardHeld(RewardData),
+    /// A reward was delivered.
+    #[serde(rename = "reward.fulfilled")]
+    RewardFulfilled(RewardData),
+    /// Something of a reward was taken back.
+    #[serde(rename = "reward.reversed")]
+    RewardReversed(RewardData),
+    /// A reward was rejected before it was delivered.
+    #[serde(rename = "reward.rejected")]
+    RewardRejected(RewardData),
+    /// A reward was not used or not approved in time.
+    #[serde(rename = "reward.expired")]
+    RewardExpired(RewardData),
+    /// A reward could not be delivered.
+    #[serde(rename = "reward.failed")]
+    RewardFailed(RewardData),
+    /// A participant reached a milestone.
+    #[serde(rename = "milestone.reached")]
+    MilestoneReached(RewardData),
+    /// Something looks like fraud.
+    #[serde(rename = "fraud.flagged")]
+    FraudFlagged(ReferralData),
+    /// A partner invoice was finalized.
+    #[serde(rename = "partner_invoice.finalized")]
+    PartnerInvoiceFinalized(PartnerInvoiceData),
+    /// A day's report was written.
+    #[serde(rename = "report.ready")]
+    ReportReady(ReportData),
+}
+
+/// A participant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ParticipantData {
+    /// Its id.
+    pub participant: ParticipantId,
+    /// Your own id.
+    pub external_id: ExternalId,
+    /// The program.
+    pub program: ProgramId,
+    /// Its referral code.
+    #[schema(value_type = String, example = "ABC-1234")]
+    pub code: ReferralCode,
+}
+
+/// A referral.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReferralData {
+    /// Your own id of the referee.
+    pub referee: ExternalId,
+    /// Who referred; several where the program shares referrals.
+    pub referrers: Vec<ParticipantId>,
+    /// The program.
+    pub program: ProgramId,
+}
+
+/// A reward, as it was when it was told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RewardData {
+    /// Its id.
+    pub reward: RewardId,
+    /// Where it stands.
+    pub state: RewardState,
+    /// What is given.
+    pub kind: RewardKind,
+    /// Who earned.
+    pub participant: ParticipantId,
+    /// The program.
+    pub program: ProgramId,
+    /// The rule.
+    pub rule: RuleId,
+    /// What it was earned from.
+    #[schema(value_type = String, example = "invoice/stripe/in_123")]
+    pub source: SourceId,
+    /// Your own id of the referee whose event it was.
+    pub referee: ExternalId,
+    /// What stands of it.
+    pub amount: Money,
+    /// What is, or was, to be delivered.
+    pub payable: Money,
+}
+
+/// A partner invoice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PartnerInvoiceData {
+    /// Its id.
+    pub partner_invoice: PartnerInvoiceId,
+    /// Whose.
+    pub participant: ParticipantId,
+    /// The program.
+    pub program: ProgramId,
+    /// What it comes to.
+    pub total: Money,
+}
+
+/// A report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReportData {
+    /// Of which day, in UTC.
+    pub day: NaiveDate,
+}
+
+impl What {
+    /// Every type, as it is written.
+    pub const TYPES: [&'static str; 16] = [
+        "participant.created",
+        "referral.created",
+        "referral.converted",
+        "referral.inactivated",
+        "reward.earned",
+        "reward.approved",
+        "reward.held",
+        "reward.fulfilled",
+        "reward.reversed",
+        "reward.rejected",
+        "reward.expired",
+        "reward.failed",
+        "milestone.reached",
+        "fraud.flagged",
+        "partner_invoice.finalized",
+        "report.ready",
+    ];
+
+    /// Its type, as it is written.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::ParticipantCreated(_) => "participant.created",
+            Self::ReferralCreated(_) => "referral.created",
+            Self::ReferralConverted(_) => "referral.converted",
+            Self::ReferralInactivated(_) => "referral.inactivated",
+            Self::RewardEarned(_) => "reward.earned",
+            Self::RewardApproved(_) => "reward.approved",
+            Self::RewardHeld(_) => "reward.held",
+            Self::RewardFulfilled(_) => "reward.fulfilled",
+            Self::RewardReversed(_) => "reward.reversed",
+            Self::RewardRejected(_) => "reward.rejected",
+            Self::RewardExpired(_) => "reward.expired",
+            Self::RewardFailed(_) => "reward.failed",
+            Self::MilestoneReached(_) => "milestone.reached",
+            Self::FraudFlagged(_) => "fraud.flagged",
+            Self::PartnerInvoiceFinalized(_) => "partner_invoice.finalized",
+            Self::ReportReady(_) => "report.ready",
+        }
+    }
+}
+
+impl Event {
+    /// An event; `subject` tells it from every other of its type in the organization.
+    #[must_use]
+    pub fn new(organization: &OrganizationId, what: What, subject: &str, at: DateTime<Utc>) -> Self {
+        let id = MessageId::derive(&[what.name(), organization.as_str(), subject]);
+        Self { id, organization: organization.clone(), timestamp: at, what }
+    }
+
+    /// That a reward was delivered.
+    #[must_use]
+    pub fn reward_fulfilled(organization: &OrganizationId, reward: &Reward, at: DateTime<Utc>) -> Self {
+        let data = RewardData { state: RewardState::Fulfilled, ..RewardData::of(reward) };
+        Self::new(organization, What::RewardFulfilled(data), reward.reward.as_str(), at)
+    }
+}
+
+impl RewardData {
+    /// A reward as it is.
+    #[must_use]
+    pub fn of(reward: &Reward) -> Self {
+        Self {
+            reward: reward.reward.clone(),
+            state: reward.state,
+            kind: reward.kind(),
+            participant: reward.participant.clone(),
+            program: reward.program.clone(),
+            rule: reward.rule.clone(),
+            source: reward.source.clone(),
+            referee: reward.referee.clone(),
+            amount: Money::new(reward.net, reward.unit),
+            payable: Money::new(reward.payable, reward.unit),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Event {
+        let organization = OrganizationId::from_entropy(&[0; 17]);
+        let day = NaiveDate::from_ymd_opt(2026, 11, 21).unwrap();
+        let at = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        Event::new(&organization, What::ReportReady(ReportData { day }), "2026-11-21", at)
+    }
+
+    #[test]
+    fn events_keep_their_wire_form() {
+        let json = serde_json::to_value(report()).unwrap();
+        let id = json["id"].as_str().unwrap().to_owned();
+        let wire = serde_json::json!({"id": id, "organization": "org_00000000000000000000000000",
+            "timestamp": "2023-11-14T22:13:20Z", "type": "report.ready", "data": {"day": "2026-11-21"}});
+        assert_eq!(json, wire);
+        assert_eq!(serde_json::from_value::<Event>(json).unwrap(), report());
+    }
+
+    #[test]
+    fn the_same_happening_has_the_same_id_and_another_has_another() {
+        let event = report();
+        assert_eq!(event.id, report().id);
+        let other = Event::new(&event.organization, event.what.clone(), "2026-11-22", event.timestamp);
+        assert_ne!(event.id, other.id);
+    }
+
+    #[test]
+    fn every_type_is_listed_as_it_is_written() {
+        assert!(What::TYPES.contains(&report().what.name()));
+        for name in What::TYPES {
+            let data = serde_json::json!({"type": name, "data": {}});
+            let error = serde_json::from_value::<What>(data).unwrap_err().to_string();
+            assert!(error.contains("missing field"), "{name}: {error}");
+        }
+    }
+}
