@@ -29,13 +29,14 @@ pub(crate) fn ten_percent() -> Value {
     json!({"percentage": {"percent": "10"}})
 }
 
-/// The figures of a participant in a unit: available, pending, earned, reversed.
+/// The figures of a participant in a unit: delivered (wherever to), pending, earned, reversed.
 pub(crate) async fn figures_in(tenant: &Tenant, participant: &str, unit: &str) -> (i64, i64, i64, i64) {
     let body = tenant.get(&format!("/v1/participants/{participant}/balances")).await.ok();
     let of_unit = body["data"].as_array().unwrap().iter().find(|balance| balance["unit"] == unit).cloned();
     let Some(balance) = of_unit else { return (0, 0, 0, 0) };
     let number = |name: &str| balance[name].as_i64().unwrap();
-    (number("available"), number("pending"), number("earned"), number("reversed"))
+    let delivered = number("available") + number("cash") + number("elsewhere");
+    (delivered, number("pending"), number("earned"), number("reversed"))
 }
 
 /// The reasons of the rules of a decision, by rule.

@@ -227,7 +227,8 @@ impl Tenant {
         let Some(balance) = body["data"].as_array().unwrap().first() else { return (0, 0, 0, 0) };
         assert_eq!(balance["unit"], "USD");
         let number = |name: &str| balance[name].as_i64().unwrap();
-        let available = number("available") - number("shortfall");
+        let delivered = ["available", "cash", "elsewhere", "spent"].map(number).iter().sum::<i64>();
+        let available = delivered - number("shortfall");
         (available, number("pending"), number("earned"), number("reversed"))
     }
 

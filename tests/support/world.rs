@@ -128,6 +128,12 @@ impl World {
         }
     }
 
+    /// What the outside was told of one type of event.
+    pub async fn told(&self, kind: &str) -> Vec<Value> {
+        let told = self.receive("EventsQueue").await;
+        told.into_iter().filter(|event| event["type"] == kind).collect()
+    }
+
     /// How many messages are visible in a queue.
     pub async fn visible(&self, queue: &str) -> u64 {
         self.call("GET", "/_local/queues", None, None).await.ok()[queue]["visible"].as_u64().unwrap()

@@ -1,23 +1,26 @@
-//! Delivers rewards: claim under a lease, deliver with the reward's id, complete under the claim's fence.
+//! Delivers rewards: claim under a lease, deliver with the reward's id, move on under the claim's fence. And tells the
+//! outside what happened to them.
 //!
-//! In this engine a delivery is that the reward's amount becomes available in the participant's balance, which the
-//! completing write itself does, and that `reward.fulfilled` is sent. It is sent before the completion: a crash in
-//! between sends it again under the same id, and never loses it.
+//! A reward that is delivered here is delivered by the write that completes it; what is told of it is sent before, so that a
+//! crash in between tells it again, under the same id, and never loses it. One that is delivered outside is delivered in steps
+//! ([`way`]). One that somebody else is to deliver waits for their confirmation.
 
-#[expect(dead_code, reason = "the ways come next")]
+mod deliver;
+mod news;
 mod way;
 
 use aws::batch::{self, Outcome};
 use aws::handler::chain;
 use aws::queue::Queue;
 use aws::settle::Settler;
-use aws::store::{Claim, Completion, Store};
+use aws::store::{Claim, Store};
 use aws::telemetry::Metrics;
 use aws::{Clock, ConfigError, HandlerError, Platform};
-use domain::event::Event;
 use domain::id::{OrganizationId, RewardId};
 use domain::message::FulfillMessage;
 use serde_json::Value;
+
+use way::Ways;
 
 /// What the function works with.
 #[derive(Debug, Clone)]
@@ -26,8 +29,19 @@ pub struct Deps {
     pub store: Store,
     events_queue: Queue,
     settler: Settler,
+    ways: Ways,
     clock: Clock,
     metrics: Metrics,
+}
+
+/// A reward about which nothing could be done now, and why; it comes again.
+#[derive(Debug)]
+struct Undelivered(String);
+
+impl<E: std::error::Error + 'static> From<E> for Undelivered {
+    fn from(error: E) -> Self {
+        Self(chain(&error))
+    }
 }
 
 impl Deps {
@@ -41,7 +55,7 @@ impl Deps {
         let clock = platform.clock.clone();
         let settler = Settler { store: store.clone(), fulfill_queue, clock: clock.clone() };
         let events_queue = Queue::new(platform, lookup, "EVENTS_QUEUE_URL")?;
-        Ok(Self { store, events_queue, settler, clock, metrics: Metrics::default() })
+        Ok(Self { store, events_queue, settler, ways: Ways, clock, metrics: Metrics::default() })
     }
 
     /// Which also measures its deliveries.
@@ -64,33 +78,18 @@ pub async fn handle(deps: &Deps, event: Value) -> Result<Value, HandlerError> {
 }
 
 async fn fulfill(deps: &Deps, organization: OrganizationId, id: RewardId) -> Outcome {
-    let now = deps.clock.now();
-    let reward = match deps.store.claim_reward(&organization, &id, now).await {
-        Ok(Claim::Claimed(reward)) => reward,
+    let done = match deps.store.claim_reward(&organization, &id, deps.clock.now()).await {
+        Ok(Claim::Claimed(reward)) => deliver::deliver(deps, &organization, *reward).await,
         // Whoever holds the lease delivers it; the row stays due until then, so the sweeper comes back to it.
-        Ok(Claim::Leased | Claim::Settled) => return Outcome::Done,
+        Ok(Claim::Leased(reward)) => deliver::look_after(deps, &organization, &reward).await,
         // Nobody has approved it, or it is held: it is looked at again when it is due, and gone when its time is over.
-        Ok(Claim::Waiting(reward)) => {
-            return match deps.settler.expire(&organization, &reward).await {
-                Ok(()) => Outcome::Done,
-                Err(error) => Outcome::Retry(chain(&error)),
-            };
-        }
+        Ok(Claim::Waiting(reward)) => deliver::rest(deps, &organization, &reward).await,
+        Ok(Claim::Settled(reward)) => deliver::settle_outside(deps, &organization, &reward).await,
         Ok(Claim::Absent) => return Outcome::Poison(format!("there is no reward {id}")),
-        Err(error) => return Outcome::Retry(error.to_string()),
+        Err(error) => Err(error.into()),
     };
-    let announcement = Event::reward_fulfilled(&organization, &reward, now);
-    if let Err(error) = deps.events_queue.send(&announcement).await {
-        return Outcome::Retry(error.to_string());
-    }
-    let fulfilled_at = deps.clock.now();
-    match deps.store.complete_reward(&organization, &reward, fulfilled_at).await {
-        Ok(Completion::Done) => {
-            deps.metrics.fulfilled(&reward, fulfilled_at);
-            tracing::info!(reward.id = %id, attempt = reward.attempt, "fulfilled");
-            Outcome::Done
-        }
-        Ok(Completion::Fenced) => Outcome::Done,
-        Err(error) => Outcome::Retry(error.to_string()),
+    match done {
+        Ok(()) => Outcome::Done,
+        Err(undelivered) => Outcome::Retry(undelivered.0),
     }
 }

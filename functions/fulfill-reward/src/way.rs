@@ -16,8 +16,8 @@ pub(crate) struct Step<'a> {
     pub(crate) organization: &'a OrganizationId,
     /// Of what.
     pub(crate) reward: &'a Reward,
-    /// To whom.
-    pub(crate) participant: &'a ParticipantRow,
+    /// To whom, where they are enrolled: a referee who is rewarded need not be.
+    pub(crate) participant: Option<&'a ParticipantRow>,
     /// Which step of the reward it is, from 0.
     pub(crate) number: u32,
     /// What it gives, in minor units of the reward's unit; below zero when it takes back. Never zero.
@@ -63,4 +63,17 @@ pub(crate) enum Undone {
 pub(crate) trait Way {
     /// Makes a step true, or finds that it is.
     async fn take(&self, step: &Step<'_>) -> Result<Receipt, Undone>;
+}
+
+/// The ways outside that there are.
+#[derive(Debug, Clone)]
+pub(crate) struct Ways;
+
+impl Way for Ways {
+    async fn take(&self, step: &Step<'_>) -> Result<Receipt, Undone> {
+        if step.reward.way() == domain::ledger::Way::Code {
+            return Ok(Receipt { reference: step.reward.reward.to_string() });
+        }
+        Err(Undone::Never { code: "no_processor_connection", detail: "no processor is connected".to_owned() })
+    }
 }

@@ -1,7 +1,7 @@
 //! What administrators do to rewards by hand: give, approve, reject, take back. Each names who did it.
 
 use aws::http::{Caller, IdempotencyKey, Json, Path, PathId, Problem, ProblemBody, hash_of};
-use aws::settle::{ByHand, Gift};
+use aws::settle::{ByHand, Gift, Part};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -20,7 +20,7 @@ const ACTOR_CHARS_MAX: usize = 100;
 /// Longest reason, in characters.
 const REASON_CHARS_MAX: usize = 500;
 /// The key of what can happen to a reward once.
-const REJECTED: &str = "rejected";
+pub(crate) const REJECTED: &str = "rejected";
 /// The key of taking back all that stands.
 const WHOLE: &str = "whole";
 
@@ -64,6 +64,30 @@ pub(crate) struct ApproveRequest {
     #[schema(example = "admin_3", min_length = 1, max_length = 100)]
     actor: String,
     /// Why: 1 to 500 characters; `approved` unless told.
+    #[schema(min_length = 1, max_length = 500)]
+    reason: Option<String>,
+}
+
+/// Who delivered a reward.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FulfillRequest {
+    /// Who: your own name of an administrator or of the system that delivered it, 1 to 100 characters.
+    #[schema(example = "rewards_service", min_length = 1, max_length = 100)]
+    actor: String,
+    /// How: 1 to 500 characters; `fulfilled` unless told.
+    #[schema(min_length = 1, max_length = 500)]
+    reason: Option<String>,
+}
+
+/// Who lets a delivery be tried again.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RetryRequest {
+    /// Who: your own name of an administrator, 1 to 100 characters.
+    #[schema(example = "admin_3", min_length = 1, max_length = 100)]
+    actor: String,
+    /// Why: 1 to 500 characters; `retried` unless told.
     #[schema(min_length = 1, max_length = 500)]
     reason: Option<String>,
 }
@@ -191,8 +215,50 @@ pub(crate) async fn reject(
     let id = RewardId::own(&id, "reward")?;
     let note = Some(note(&request.value.actor, &request.value.reason)?);
     let organization = &caller.organization;
-    let rejected = deps.settler.take_back(organization, &id, None, Cause::Rejected, note, REJECTED).await?;
+    let rejected =
+        deps.settler.take_back(organization, &id, Part::Whole, Cause::Rejected, note, REJECTED).await?;
     done(rejected, NOT_REJECTABLE).map(|reward| axum::Json(reward.into()))
+}
+
+/// Confirm or make a delivery by hand
+///
+/// For a reward that a listener was to deliver (its event `reward.earned` said `deliver_by: listener`): it has. For any other
+/// that is approved or has failed: somebody did outside this engine, and from then on takes it back there too. Idempotent.
+#[utoipa::path(post, path = "/v1/rewards/{id}/fulfill", operation_id = "fulfill_reward", tag = "rewards",
+    params(("id" = String, Path, description = "The reward's id (rwd_...)")), request_body = FulfillRequest,
+    responses((status = 200, body = RewardView),
+              (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
+               description = "Among others 409 reward_not_fulfillable, reward_being_delivered")))]
+pub(crate) async fn fulfill(
+    State(deps): State<Deps>,
+    caller: Caller,
+    Path(id): Path<String>,
+    request: Json<FulfillRequest>,
+) -> Result<axum::Json<RewardView>, Problem> {
+    let id = RewardId::own(&id, "reward")?;
+    let note = note(&request.value.actor, request.value.reason.as_deref().unwrap_or("fulfilled"))?;
+    let fulfilled = deps.settler.fulfill(&caller.organization, &id, &note).await?;
+    done(fulfilled, NOT_FULFILLABLE).map(|reward| axum::Json(reward.into()))
+}
+
+/// Try a failed delivery again
+///
+/// Once what `failure` names is mended. Idempotent: a reward that is to be delivered, or was, is answered as it is.
+#[utoipa::path(post, path = "/v1/rewards/{id}/retry", operation_id = "retry_reward", tag = "rewards",
+    params(("id" = String, Path, description = "The reward's id (rwd_...)")), request_body = RetryRequest,
+    responses((status = 200, body = RewardView),
+              (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
+               description = "Among others 409 reward_not_retriable")))]
+pub(crate) async fn retry(
+    State(deps): State<Deps>,
+    caller: Caller,
+    Path(id): Path<String>,
+    request: Json<RetryRequest>,
+) -> Result<axum::Json<RewardView>, Problem> {
+    let id = RewardId::own(&id, "reward")?;
+    let note = note(&request.value.actor, request.value.reason.as_deref().unwrap_or("retried"))?;
+    let retried = deps.settler.retry(&caller.organization, &id, &note).await?;
+    done(retried, NOT_RETRIABLE).map(|reward| axum::Json(reward.into()))
 }
 
 /// Take a reward back
@@ -218,26 +284,31 @@ pub(crate) async fn reverse(
     let id = RewardId::own(&id, "reward")?;
     let note = Some(note(&request.value.actor, &request.value.reason)?);
     let amount = match request.value.amount {
-        Some(part) => Some(checked_part(&deps, organization, &id, part).await?),
-        None => None,
+        Some(part) => Part::Amount(checked_part(&deps, organization, &id, part).await?),
+        None => Part::Whole,
     };
     let key = match amount {
-        Some(_) => format!("key-{}.{}", hash_of(&needed(key)?), request.hash),
-        None => WHOLE.to_owned(),
+        Part::Amount(_) => format!("key-{}.{}", hash_of(&needed(key)?), request.hash),
+        Part::Whole | Part::Unspent => WHOLE.to_owned(),
     };
     let taken = deps.settler.take_back(organization, &id, amount, Cause::TakenBack, note, &key).await?;
     done(taken, NOT_REVERSIBLE).map(|reward| axum::Json(reward.into()))
 }
 
 /// The code and the title of what cannot be done to a reward in its state.
-type NotPossible = (&'static str, &'static str);
+pub(crate) type NotPossible = (&'static str, &'static str);
 
-const NOT_APPROVABLE: NotPossible = ("reward_not_approvable", "The reward does not wait for approval.");
-const NOT_REJECTABLE: NotPossible =
+pub(crate) const NOT_APPROVABLE: NotPossible =
+    ("reward_not_approvable", "The reward does not wait for approval.");
+pub(crate) const NOT_REJECTABLE: NotPossible =
     ("reward_not_rejectable", "The reward was delivered, or nothing of it stands.");
+pub(crate) const NOT_FULFILLABLE: NotPossible =
+    ("reward_not_fulfillable", "The reward is not to be delivered now, or never any more.");
+pub(crate) const NOT_RETRIABLE: NotPossible =
+    ("reward_not_retriable", "The reward's delivery has not failed.");
 const NOT_REVERSIBLE: NotPossible = ("reward_not_reversible", "Nothing of the reward stands.");
 
-fn done(outcome: ByHand, (code, title): NotPossible) -> Result<Reward, Problem> {
+pub(crate) fn done(outcome: ByHand, (code, title): NotPossible) -> Result<Reward, Problem> {
     let problem = match outcome {
         ByHand::Done(reward) => return Ok(*reward),
         ByHand::Absent => Problem::not_found("reward"),

@@ -3,7 +3,7 @@
 use aws::http::{Caller, Limit, Params, Path, PathId, Problem, ProblemBody, open_cursor, seal_cursor};
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use domain::id::{OrganizationId, ParticipantId, RewardId, RuleId, SourceId};
+use domain::id::{ExternalId, OrganizationId, ParticipantId, RewardId, RuleId, SourceId};
 use domain::ledger::{Cause, Figures, Line, Note};
 use domain::money::{Money, Unit};
 use domain::terms::RewardKind;
@@ -29,17 +29,19 @@ pub(crate) struct LineView {
     sku: Option<String>,
     /// Who did it by hand, and why, if somebody did.
     note: Option<Note>,
-    /// The reward that it opens or corrects.
-    reward: RewardId,
+    /// The reward that it opens or corrects; absent, as the next four are, from what was redeemed and returned.
+    reward: Option<RewardId>,
     /// The rule; `by_hand` when an administrator gave the reward.
-    rule: RuleId,
+    rule: Option<RuleId>,
     /// The terms that were applied.
-    terms_version: u32,
+    terms_version: Option<u32>,
     /// The source.
-    #[schema(value_type = String, example = "invoice/stripe/in_123")]
-    source: SourceId,
+    #[schema(value_type = Option<String>, example = "invoice/stripe/in_123")]
+    source: Option<SourceId>,
     /// When the event happened.
-    occurred_at: DateTime<Utc>,
+    occurred_at: Option<DateTime<Utc>>,
+    /// Your own name of what was redeemed or returned.
+    reference: Option<ExternalId>,
     /// When the line was written.
     recorded_at: DateTime<Utc>,
 }
@@ -59,16 +61,22 @@ pub(crate) struct BalanceView {
     /// ISO 4217 code, or the name of another unit such as `points`.
     #[schema(value_type = String, example = "USD")]
     unit: Unit,
-    /// Delivered and standing, in minor units of a currency or whole pieces; never below zero.
+    /// What can be spent, in minor units of a currency or whole pieces; never below zero.
     available: i64,
-    /// What was taken back of what is delivered already, or just being delivered, beyond all that is available: later
-    /// deliveries net it first.
+    /// What was taken back of the balance beyond all that was left: later deliveries net it first.
     shortfall: i64,
+    /// Cash that was delivered and stands: what partner invoices pay out, or have. Below zero when more was taken back.
+    cash: i64,
+    /// What was delivered elsewhere and stands: credit at the processor, discounts, products, what a listener delivered.
+    elsewhere: i64,
+    /// What was spent of the balance and not given back.
+    spent: i64,
     /// Earned, and not yet delivered.
     pending: i64,
     /// Everything ever earned or restored.
     earned: i64,
-    /// Everything ever taken back. `available - shortfall + pending = earned - reversed`.
+    /// Everything ever taken back. `available - shortfall + cash + elsewhere + spent + pending = earned -
+    /// reversed`.
     reversed: i64,
 }
 
@@ -103,12 +111,13 @@ impl From<Line> for LineView {
                 // Whoever approved the reward later is no part of the line that opened it.
                 note: reward.note.filter(|_| reward.cause == Cause::Granted),
                 sku: reward.promise.sku,
-                reward: reward.reward,
-                rule: reward.rule,
-                terms_version: reward.terms_version,
-                source: reward.source,
-                occurred_at: reward.occurred_at,
+                reward: Some(reward.reward),
+                rule: Some(reward.rule),
+                terms_version: Some(reward.terms_version),
+                source: Some(reward.source),
+                occurred_at: Some(reward.occurred_at),
                 recorded_at: reward.recorded_at,
+                reference: None,
             },
             Line::Entry(entry) => Self {
                 cause: entry.cause,
@@ -117,12 +126,28 @@ impl From<Line> for LineView {
                 percent_off: None,
                 sku: None,
                 note: entry.note,
-                reward: entry.reward,
-                rule: entry.rule,
-                terms_version: entry.terms_version,
-                source: entry.source,
-                occurred_at: entry.occurred_at,
+                reward: Some(entry.reward),
+                rule: Some(entry.rule),
+                terms_version: Some(entry.terms_version),
+                source: Some(entry.source),
+                occurred_at: Some(entry.occurred_at),
                 recorded_at: entry.recorded_at,
+                reference: None,
+            },
+            Line::Redemption(redemption) => Self {
+                cause: redemption.cause(),
+                amount: Money::new(redemption.amount.saturating_neg(), redemption.unit),
+                kind: None,
+                percent_off: None,
+                sku: None,
+                note: redemption.note,
+                reward: None,
+                rule: None,
+                terms_version: None,
+                source: None,
+                occurred_at: None,
+                recorded_at: redemption.recorded_at,
+                reference: Some(redemption.reference),
             },
         }
     }
@@ -170,6 +195,9 @@ pub(crate) async fn balances(
         unit,
         available: figures.usable(),
         shortfall: figures.shortfall(),
+        cash: figures.cash,
+        elsewhere: figures.elsewhere,
+        spent: figures.spent,
         pending: figures.pending,
         earned: figures.earned,
         reversed: figures.reversed,

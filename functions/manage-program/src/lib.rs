@@ -3,6 +3,7 @@
 
 mod api_keys;
 mod billing_runs;
+mod bulk;
 mod by_hand;
 mod checks;
 mod decisions;
@@ -15,6 +16,7 @@ mod parked;
 mod participants;
 mod partner_invoices;
 mod programs;
+mod redemptions;
 mod referral_report;
 mod referrals;
 mod replay;
@@ -104,10 +106,16 @@ pub fn router(deps: Deps) -> Router {
         .route("/v1/exchange-rates/{day}", put(exchange_rates::give).get(exchange_rates::read))
         .route("/v1/referrals", get(referrals::list))
         .route("/v1/rewards", get(rewards::list))
+        .route("/v1/rewards/bulk", post(bulk::bulk))
         .route("/v1/rewards/{id}", get(rewards::read))
         .route("/v1/rewards/{id}/approve", post(by_hand::approve))
         .route("/v1/rewards/{id}/reject", post(by_hand::reject))
         .route("/v1/rewards/{id}/reverse", post(by_hand::reverse))
+        .route("/v1/rewards/{id}/fulfill", post(by_hand::fulfill))
+        .route("/v1/rewards/{id}/retry", post(by_hand::retry))
+        .route("/v1/participants/{id}/redemptions", post(redemptions::create).get(redemptions::list))
+        .route("/v1/participants/{id}/redemptions/{reference}", get(redemptions::read))
+        .route("/v1/participants/{id}/redemptions/{reference}/return", post(redemptions::give_back))
         .route("/v1/participants/{id}/rewards", post(by_hand::grant))
         .route("/v1/participants/{id}/enrollments", get(enrollments::list))
         .route("/v1/participants/{id}/ledger", get(ledger::list))
@@ -167,6 +175,13 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         by_hand::approve,
         by_hand::reject,
         by_hand::reverse,
+        by_hand::fulfill,
+        by_hand::retry,
+        bulk::bulk,
+        redemptions::create,
+        redemptions::list,
+        redemptions::read,
+        redemptions::give_back,
         enrollments::list,
         ledger::list,
         ledger::balances,

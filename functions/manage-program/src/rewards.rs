@@ -4,9 +4,9 @@ use aws::http::{Caller, Limit, Params, Path, PathId, Problem, ProblemBody, open_
 use axum::extract::State;
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::id::{ExternalId, ParticipantId, ProgramId, RewardId, RuleId, SourceId};
-use domain::ledger::{Cause, Note, Reward, RewardState};
+use domain::ledger::{Cause, Failure, Move, Note, Reward, RewardState};
 use domain::money::Money;
-use domain::terms::RewardKind;
+use domain::terms::{Deliverer, RewardKind};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -59,6 +59,16 @@ pub(crate) struct RewardView {
     cause: Cause,
     /// Who gave or approved it by hand, and why, if somebody did.
     note: Option<Note>,
+    /// Who delivers it.
+    deliver_by: Deliverer,
+    /// Until when a listener has to confirm that it has delivered it.
+    confirm_by: Option<DateTime<Utc>>,
+    /// What it is called where it was delivered: a discount code, a transaction at the processor.
+    reference: Option<String>,
+    /// Why it could not be delivered, or not be taken back where it was; `POST /v1/rewards/{id}/retry` tries again.
+    failure: Option<Failure>,
+    /// What corrections, people and failures did to it, oldest first: the latest 20.
+    moves: Vec<Move>,
     /// What was earned first.
     earned: Money,
     /// What stands of it after refunds and the like.
@@ -93,6 +103,8 @@ pub(crate) struct ListQuery {
     participant: Option<String>,
     /// Only those in this state.
     state: Option<RewardState>,
+    /// Only those of this program (prg_...).
+    program: Option<String>,
     /// First day (UTC) that they were recorded on; six days before `to` unless told.
     from: Option<NaiveDate>,
     /// Last day; today unless told. At most 31 days.
@@ -107,6 +119,7 @@ pub(crate) struct ListQuery {
 
 impl From<Reward> for RewardView {
     fn from(reward: Reward) -> Self {
+        let deliver_by = reward.deliverer();
         Self {
             waits_for: waits_for(&reward),
             kind: reward.kind(),
@@ -116,6 +129,11 @@ impl From<Reward> for RewardView {
             expires_at: reward.promise.expires_at,
             cause: reward.cause,
             note: reward.note,
+            deliver_by,
+            confirm_by: reward.handed.as_ref().map(|handed| handed.until),
+            reference: reward.outside.and_then(|outside| outside.reference),
+            failure: reward.failure,
+            moves: reward.moves,
             id: reward.reward,
             state: reward.state,
             participant: reward.participant,
@@ -159,19 +177,23 @@ pub(crate) async fn list(
 ) -> Result<axum::Json<RewardList>, Problem> {
     let (store, organization) = (&deps.edge.store, &caller.organization);
     let limit = query.limit.get();
+    let program = query.program.as_deref().map(|id| ProgramId::theirs(id, "?program")).transpose()?;
     let (list, page) = if let Some(participant) = &query.participant {
         let participant = ParticipantId::theirs(participant, "?participant")?;
-        let list = format!("rewards of {participant} {:?}", query.state);
+        let list = format!("rewards of {participant} {:?} {program:?}", query.state);
         let cursor = open_cursor(&list, query.cursor.as_deref())?;
         let page = store.list_rewards_of(organization, &participant, cursor.as_deref(), limit).await?;
         (list, page)
     } else {
         let range = days(query.from, query.to, deps.edge.now())?;
-        let list = format!("rewards {range:?} {:?}", query.state);
+        let list = format!("rewards {range:?} {:?} {program:?}", query.state);
         let cursor = open_cursor(&list, query.cursor.as_deref())?;
         (list, store.list_rewards(organization, range, cursor.as_deref(), limit).await?)
     };
-    let wanted = |reward: &Reward| query.state.is_none_or(|state| state == reward.state);
+    let wanted = |reward: &Reward| {
+        let is_of = |program: &ProgramId| *program == reward.program;
+        query.state.is_none_or(|state| state == reward.state) && program.as_ref().is_none_or(is_of)
+    };
     let data = page.rows.into_iter().filter(wanted).map(RewardView::from).collect();
     let next_cursor = page.next.map(|next| seal_cursor(&list, &next));
     Ok(axum::Json(RewardList { data, next_cursor }))

@@ -6,6 +6,7 @@
 mod audit;
 mod by_hand;
 mod counters;
+mod delivery;
 mod explain;
 mod follow_up;
 mod outcome;
@@ -13,6 +14,7 @@ mod parked;
 mod payer;
 mod payment;
 mod rates;
+mod redemption;
 mod signup;
 
 use std::time::Duration;
@@ -33,13 +35,14 @@ use crate::Clock;
 use crate::queue::Queue;
 use crate::store::{Commit, Parking, RefereeCount, SourceRow, Store, StoreError};
 pub use audit::{SourceLook, look_at_source};
-pub use by_hand::{ByHand, Gift};
+pub use by_hand::{ByHand, Gift, Part};
 use counters::read_counters;
 pub use explain::{Explanation, explain};
 use outcome::{join, posted_line, same_but_time, second_level, settled, takes_back, unchanged, waiting_for};
 use parked::parked_since;
 use payer::{PayerState, find_payer};
 use rates::find_rate;
+pub use redemption::Redeemed;
 pub use signup::SignUp;
 
 /// How often a lost race is tried again before the caller is asked to come back.
@@ -93,12 +96,12 @@ pub struct Settled {
 
 /// Waits before a lost race is run again: not at first, then longer and longer, up to a tenth of a second. Writers of
 /// different sources that race for one participant's counters wait differently long.
-async fn give_way(source: &SourceId, attempt: u32) {
+async fn give_way(writer: &impl std::fmt::Display, attempt: u32) {
     if attempt < 2 {
         return;
     }
     let window = 10_u32 << attempt.min(5);
-    let spread = crc32fast::hash(format!("{source}{attempt}").as_bytes()) % window.min(100);
+    let spread = crc32fast::hash(format!("{writer}{attempt}").as_bytes()) % window.min(100);
     tokio::time::sleep(Duration::from_millis(u64::from(spread))).await;
 }
 
@@ -330,6 +333,7 @@ impl Settler {
                 tally: &tallies.referee,
             }),
             cascades: &cascades,
+            spending: None,
         };
         if !self.store.commit_source(organization, &row, &commit).await? {
             return Ok(None);

@@ -20,9 +20,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::id::{ExternalId, PartnerInvoiceId, RewardId, RuleId, SourceId};
-use crate::ledger::{Cause, Line, RewardState};
+use crate::ledger;
+use crate::ledger::Account::Cash;
+use crate::ledger::{Cause, Entry, Line, RewardState};
 use crate::money::{Currency, MoneyError};
-use crate::terms::RewardKind;
 
 /// Most days of a period.
 pub const PERIOD_DAYS_MAX: i64 = 366;
@@ -226,10 +227,11 @@ impl Account {
         let id = match line {
             Line::Reward(reward) => &reward.reward,
             Line::Entry(entry) => &entry.reward,
+            // What was spent was no cash.
+            Line::Redemption(_) => return,
         };
         if let Line::Reward(reward) = line
-            && let Some(currency) =
-                reward.unit.currency().filter(|_| reward.promise.kind == Some(RewardKind::Cash))
+            && let Some(currency) = reward.unit.currency().filter(|_| reward.account() == Cash)
         {
             let opened = Reward {
                 currency,
@@ -251,7 +253,11 @@ impl Account {
             Some((invoice, false)) => Some(invoice.clone()),
             None => None,
         };
-        let line = invoice_line(line, &reward.referee, reward.terms_version);
+        let line = match line {
+            Line::Reward(line) => opening_line(line),
+            Line::Entry(entry) => correcting_line(entry, reward),
+            Line::Redemption(_) => return,
+        };
         reward.unbilled.push(Unbilled { line, was_on });
     }
 
@@ -287,41 +293,35 @@ fn order(line: &InvoiceLine) -> (bool, &ExternalId, u32, DateTime<Utc>, &RewardI
     (line.amount < 0, referee, terms_version, line.recorded_at, &line.reward, line.correction)
 }
 
-/// Corrections are listed with the referred partner and the terms of the reward that they correct.
-fn invoice_line(line: &Line, referee: &ExternalId, terms_version: u32) -> InvoiceLine {
-    let (reward, correction, cause, amount, rule, source, occurred_at, recorded_at) = match line {
-        Line::Reward(line) => (
-            &line.reward,
-            None,
-            line.cause,
-            line.delta,
-            &line.rule,
-            &line.source,
-            line.occurred_at,
-            line.recorded_at,
-        ),
-        Line::Entry(line) => (
-            &line.reward,
-            Some(line.number),
-            line.cause,
-            line.delta,
-            &line.rule,
-            &line.source,
-            line.occurred_at,
-            line.recorded_at,
-        ),
-    };
+/// The line that a reward opens.
+fn opening_line(reward: &ledger::Reward) -> InvoiceLine {
     InvoiceLine {
-        reward: reward.clone(),
-        correction,
-        cause,
-        amount,
-        referee: referee.clone(),
-        rule: rule.clone(),
-        terms_version,
-        source: source.clone(),
-        occurred_at,
-        recorded_at,
+        reward: reward.reward.clone(),
+        correction: None,
+        cause: reward.cause,
+        amount: reward.delta,
+        referee: reward.referee.clone(),
+        rule: reward.rule.clone(),
+        terms_version: reward.terms_version,
+        source: reward.source.clone(),
+        occurred_at: reward.occurred_at,
+        recorded_at: reward.recorded_at,
+    }
+}
+
+/// Corrections are listed with the referred partner and the terms of the reward that they correct.
+fn correcting_line(entry: &Entry, of: &Reward) -> InvoiceLine {
+    InvoiceLine {
+        reward: entry.reward.clone(),
+        correction: Some(entry.number),
+        cause: entry.cause,
+        amount: entry.delta,
+        referee: of.referee.clone(),
+        rule: entry.rule.clone(),
+        terms_version: of.terms_version,
+        source: entry.source.clone(),
+        occurred_at: entry.occurred_at,
+        recorded_at: entry.recorded_at,
     }
 }
 

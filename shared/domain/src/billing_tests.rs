@@ -4,6 +4,7 @@ use super::*;
 use crate::id::{BillingRunId, OrganizationId, ParticipantId, ProgramId};
 use crate::ledger::{Entry, Promise, Reward as LedgerReward};
 use crate::money::Unit;
+use crate::terms::RewardKind;
 
 fn day(number: u64) -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 1, 1).unwrap() + Days::new(number)
@@ -55,6 +56,12 @@ fn reward(number: usize, delta: i64, state: RewardState, hours: i64) -> LedgerRe
         lease_until: None,
         fulfilled_at: None,
         ready_at: None,
+        evened: 0,
+        untold: Vec::new(),
+        handed: None,
+        outside: None,
+        failure: None,
+        moves: Vec::new(),
     }
 }
 
@@ -74,6 +81,7 @@ fn entry(of: &LedgerReward, number: u32, delta: i64, hours: i64) -> Entry {
         occurred_at: at(hours),
         recorded_at: at(hours),
         available: delta,
+        account: ledger::Account::Cash,
         number,
     }
 }

@@ -362,6 +362,8 @@ fn promise(rule: &RewardRule, case: &Case<'_>, whole: Money, then: &ProgramThen)
     let threshold = then.terms.draft.min_earnings.iter().any(|least| least.unit == whole.unit);
     Promise {
         kind: Some(rule.kind),
+        deliver_by: rule.deliver_by,
+        confirm_days: rule.confirm_days,
         percent_off: value::percent_off(rule),
         sku: value::sku(rule),
         needs_approval,

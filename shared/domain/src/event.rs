@@ -12,7 +12,7 @@ use crate::id::{
 };
 use crate::ledger::{Reward, RewardState};
 use crate::money::Money;
-use crate::terms::RewardKind;
+use crate::terms::{Deliverer, RewardKind};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -59,6 +59,9 @@ pub enum What {
     /// Something of a reward was taken back.
     #[serde(rename = "reward.reversed")]
     RewardReversed(RewardData),
+    /// Something of a reward that had been taken back was given again.
+    #[serde(rename = "reward.restored")]
+    RewardRestored(RewardData),
     /// A reward was rejected before it was delivered.
     #[serde(rename = "reward.rejected")]
     RewardRejected(RewardData),
@@ -131,6 +134,22 @@ pub struct RewardData {
     pub amount: Money,
     /// What is, or was, to be delivered.
     pub payable: Money,
+    /// Who delivers it: `listener` waits for `POST /v1/rewards/{id}/fulfill`.
+    pub deliver_by: Deliverer,
+    /// What it is called where it was delivered: a discount code, a transaction at the processor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The percentage of a discount, as a string.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "15")]
+    pub percent_off: Option<String>,
+    /// The product's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "mug-blue")]
+    pub sku: Option<String>,
+    /// Why it could not be delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
 /// A partner invoice.
@@ -155,7 +174,7 @@ pub struct ReportData {
 
 impl What {
     /// Every type, as it is written.
-    pub const TYPES: [&'static str; 16] = [
+    pub const TYPES: [&'static str; 17] = [
         "participant.created",
         "referral.created",
         "referral.converted",
@@ -165,6 +184,7 @@ impl What {
         "reward.held",
         "reward.fulfilled",
         "reward.reversed",
+        "reward.restored",
         "reward.rejected",
         "reward.expired",
         "reward.failed",
@@ -187,6 +207,7 @@ impl What {
             Self::RewardHeld(_) => "reward.held",
             Self::RewardFulfilled(_) => "reward.fulfilled",
             Self::RewardReversed(_) => "reward.reversed",
+            Self::RewardRestored(_) => "reward.restored",
             Self::RewardRejected(_) => "reward.rejected",
             Self::RewardExpired(_) => "reward.expired",
             Self::RewardFailed(_) => "reward.failed",
@@ -205,13 +226,6 @@ impl Event {
         let id = MessageId::derive(&[what.name(), organization.as_str(), subject]);
         Self { id, organization: organization.clone(), timestamp: at, what }
     }
-
-    /// That a reward was delivered.
-    #[must_use]
-    pub fn reward_fulfilled(organization: &OrganizationId, reward: &Reward, at: DateTime<Utc>) -> Self {
-        let data = RewardData { state: RewardState::Fulfilled, ..RewardData::of(reward) };
-        Self::new(organization, What::RewardFulfilled(data), reward.reward.as_str(), at)
-    }
 }
 
 impl RewardData {
@@ -229,6 +243,11 @@ impl RewardData {
             referee: reward.referee.clone(),
             amount: Money::new(reward.net, reward.unit),
             payable: Money::new(reward.payable, reward.unit),
+            deliver_by: reward.deliverer(),
+            reference: reward.outside.as_ref().and_then(|outside| outside.reference.clone()),
+            percent_off: reward.promise.percent_off.map(|percent| percent.to_string()),
+            sku: reward.promise.sku.clone(),
+            failure: reward.failure.as_ref().map(|failure| failure.code.clone()),
         }
     }
 }

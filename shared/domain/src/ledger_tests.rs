@@ -1,9 +1,9 @@
-use chrono::{Duration, TimeZone as _};
+use chrono::{DateTime, Duration, TimeZone as _, Utc};
 use proptest::prelude::*;
 
 use super::*;
-use crate::id::OrganizationId;
-use crate::money::Currency;
+use crate::id::{ExternalId, OrganizationId, ParticipantId, ProgramId, RewardId, RuleId, SourceId};
+use crate::money::{Currency, Money, Unit};
 
 fn at(seconds: i64) -> DateTime<Utc> {
     Utc.timestamp_opt(1_767_225_600 + seconds, 0).unwrap()
@@ -96,10 +96,16 @@ impl Account {
 fn a_reward_becomes_available_when_it_is_fulfilled() {
     let mut account = Account::default();
     account.set_target(2000);
-    assert_eq!(account.figures(), Figures { available: 0, pending: 2000, earned: 2000, reversed: 0 });
+    assert_eq!(
+        account.figures(),
+        Figures { available: 0, pending: 2000, earned: 2000, reversed: 0, ..Figures::default() }
+    );
     account.claim();
     account.complete();
-    assert_eq!(account.figures(), Figures { available: 2000, pending: 0, earned: 2000, reversed: 0 });
+    assert_eq!(
+        account.figures(),
+        Figures { available: 2000, pending: 0, earned: 2000, reversed: 0, ..Figures::default() }
+    );
 }
 
 #[test]
@@ -110,7 +116,10 @@ fn a_refund_before_delivery_lowers_what_is_delivered() {
     account.claim();
     account.complete();
     assert_eq!(account.delivered, 1500);
-    assert_eq!(account.figures(), Figures { available: 1500, pending: 0, earned: 2000, reversed: 500 });
+    assert_eq!(
+        account.figures(),
+        Figures { available: 1500, pending: 0, earned: 2000, reversed: 500, ..Figures::default() }
+    );
 }
 
 #[test]
@@ -122,7 +131,10 @@ fn a_full_refund_before_delivery_ends_the_reward() {
     account.claim();
     account.complete();
     assert_eq!(account.delivered, 0);
-    assert_eq!(account.figures(), Figures { available: 0, pending: 0, earned: 2000, reversed: 2000 });
+    assert_eq!(
+        account.figures(),
+        Figures { available: 0, pending: 0, earned: 2000, reversed: 2000, ..Figures::default() }
+    );
 }
 
 #[test]
@@ -138,7 +150,10 @@ fn a_refund_after_delivery_is_a_clawback_and_a_failed_refund_restores_it() {
     assert_eq!(account.rewards.len(), 1);
     assert_eq!(account.rewards[0].state, RewardState::Fulfilled);
     assert_eq!(account.entries[1].cause, Cause::Restored);
-    assert_eq!(account.figures(), Figures { available: 2000, pending: 0, earned: 4000, reversed: 2000 });
+    assert_eq!(
+        account.figures(),
+        Figures { available: 2000, pending: 0, earned: 4000, reversed: 2000, ..Figures::default() }
+    );
 }
 
 #[test]
@@ -161,7 +176,10 @@ fn a_refund_during_delivery_does_not_change_what_the_worker_delivers() {
     account.set_target(2000);
     account.claim();
     account.set_target(500);
-    assert_eq!(account.figures(), Figures { available: -1500, pending: 2000, earned: 2000, reversed: 1500 });
+    assert_eq!(
+        account.figures(),
+        Figures { available: -1500, pending: 2000, earned: 2000, reversed: 1500, ..Figures::default() }
+    );
     assert_eq!((account.figures().usable(), account.figures().shortfall()), (0, 1500));
     account.complete();
     assert_eq!(account.delivered, 2000);

@@ -20,8 +20,8 @@ pub use amount::{
 pub use attribution::{Attribution, AttributionModel, Precedence};
 pub use flaws::Flaw;
 pub use rule::{
-    Approval, Cap, CapPeriod, Conditions, Limits, LineFilter, OverCap, Prorations, Recipient, Repeat,
-    RewardKind, RewardRule, RuleStatus, Trigger,
+    Approval, Cap, CapPeriod, Conditions, Deliverer, Limits, LineFilter, OverCap, Prorations, Recipient,
+    Repeat, RewardKind, RewardRule, RuleStatus, Trigger,
 };
 
 /// Most rules in one version of the terms.

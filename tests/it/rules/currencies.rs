@@ -233,7 +233,7 @@ async fn what_is_taken_back_while_it_is_delivered_is_a_shortfall_that_later_deli
     };
     pay(&tenant, "in_1", 20_000, "USD").await.ok();
     // The worker has claimed it and does not get on.
-    let send = Some("SendMessage".to_owned());
+    let send = Some("SendMessageBatch".to_owned());
     world.plan(vec![Fault { call: send, skip: 0, times: 1_000, effect: Effect::Unavailable }]);
     world.drain().await;
     world.plan(Vec::new());

@@ -70,6 +70,14 @@ async fn points_products_and_actions_are_counted_in_their_own_units() {
     event(&tenant, "webinar_attended", "w-1", "ben-0").await.ok();
     world.drain().await;
     assert_eq!(figures_in(&tenant, &anna.id, "points").await, (50, 0, 50, 0));
+    // A product is somebody else's to deliver, and waits for their word.
+    assert_eq!(figures_in(&tenant, &anna.id, "product").await, (0, 2, 2, 0));
+    let list = tenant.get(&format!("/v1/rewards?participant={}", anna.id)).await.ok();
+    let rewards = list["data"].as_array().unwrap();
+    let mug = rewards.iter().find(|reward| reward["kind"] == "product").unwrap();
+    assert_eq!((&mug["state"], &mug["deliver_by"]), (&json!("fulfilling"), &json!("listener")));
+    let path = format!("/v1/rewards/{}/fulfill", mug["id"].as_str().unwrap());
+    tenant.post(&path, json!({"actor": "front desk"})).await.ok();
     assert_eq!(figures_in(&tenant, &anna.id, "product").await, (2, 0, 2, 0));
     let balances = tenant.get(&format!("/v1/participants/{}/balances", anna.id)).await.ok();
     assert_eq!(balances["data"].as_array().unwrap().len(), 2, "actions have no balance: {balances}");

@@ -130,18 +130,29 @@ fn at_rest(world: &World, rows: &Rows) -> Result<(), Violation> {
             return violation(format!("{key:?} still has a lease"));
         }
     }
-    let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut told: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     for message in world.queued(EVENTS) {
-        let reward = message["reward"].as_str().unwrap_or_default().to_owned();
-        told.entry(reward).or_default().insert(message["id"].to_string());
+        let reward = message["data"]["reward"].as_str().unwrap_or_default().to_owned();
+        told.entry((reward, message["type"].to_string())).or_default().insert(message["id"].to_string());
     }
-    for (_, row) in lines(rows).filter(|(_, row)| row.has("fulfilled_at")) {
-        let ids = told.get(row.text("reward")).map_or(0, BTreeSet::len);
-        if ids != 1 {
+    for (_, row) in lines(rows).filter(|(_, row)| row.has("net")) {
+        let ids = |kind: &str| {
+            let place = (row.text("reward").to_owned(), format!("\"reward.{kind}\""));
+            told.get(&place).map_or(0, BTreeSet::len)
+        };
+        let (earned, fulfilled) = (ids("earned"), ids("fulfilled"));
+        let corrections = ids("reversed") + ids("restored") + ids("rejected") + ids("expired");
+        let lines = usize::try_from(row.number("lines")).unwrap_or_default();
+        if earned != 1 || fulfilled > 1 || corrections + 1 != lines {
             return violation(format!(
-                "the delivery of {:?} was told of under {ids} ids",
-                row.text("reward")
+                "of {:?} was told: earned {earned}, fulfilled {fulfilled}, {corrections} corrections of {} lines",
+                row.text("reward"),
+                lines
             ));
+        }
+        // One that was taken back in full while it was being delivered is not told of as delivered.
+        if row.has("fulfilled_at") && fulfilled == 0 && row.number("net") != 0 {
+            return violation(format!("the delivery of {:?} was not told of", row.text("reward")));
         }
     }
     let queues = world.wire.state().queues.visible.clone();

@@ -64,7 +64,7 @@ impl Worker<'_> {
             let (source, participant, reward) = match line {
                 Line::Reward(reward) => (&reward.source, &reward.participant, &reward.reward),
                 Line::Entry(entry) if !self.is_whole() => (&entry.source, &entry.participant, &entry.reward),
-                Line::Entry(_) => continue,
+                Line::Entry(_) | Line::Redemption(_) => continue,
             };
             let named = if source.kind == SourceKind::Milestone {
                 milestones.entry(participant).or_default()
@@ -125,11 +125,8 @@ impl Worker<'_> {
     pub(super) async fn look_at_ledgers(&mut self, page: &DayPage, day: NaiveDate) -> Result<(), StoreError> {
         let mut places: BTreeMap<&ParticipantId, Vec<&str>> = BTreeMap::new();
         for row in &page.rows {
-            let participant = match &row.written {
-                Some(Line::Reward(reward)) => &reward.participant,
-                Some(Line::Entry(entry)) => &entry.participant,
-                None => continue,
-            };
+            let Some(line) = &row.written else { continue };
+            let participant = line.participant();
             places.entry(participant).or_default().push(&row.place);
         }
         let from = (!self.is_whole()).then_some(day);

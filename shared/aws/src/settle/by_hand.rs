@@ -51,6 +51,17 @@ pub enum ByHand {
     OtherRequest,
 }
 
+/// How much of a reward is taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// All that stands.
+    Whole,
+    /// At most this, in minor units.
+    Amount(i64),
+    /// What was not spent of what was delivered into the balance.
+    Unspent,
+}
+
 /// The row that a reward was posted from.
 enum Place {
     Source(Box<SourceRow>, usize),
@@ -128,43 +139,9 @@ impl Settler {
         Err(StoreError::Contended { attempts: ATTEMPTS_MAX }.into())
     }
 
-    /// Approves a reward that waits for it; `note` says who did, and why. One that is approved already is answered as it
-    /// is.
-    ///
-    /// # Errors
-    /// [`SettleError`].
-    pub async fn approve(
-        &self,
-        organization: &OrganizationId,
-        id: &RewardId,
-        note: &Note,
-    ) -> Result<ByHand, SettleError> {
-        let Some(mut reward) = self.store.find_reward(organization, id).await? else {
-            return Ok(ByHand::Absent);
-        };
-        for _ in 0..ATTEMPTS_MAX {
-            if reward.state == RewardState::Pending {
-                reward = self.store.approve_reward(organization, &reward, note, self.clock.now()).await?;
-            }
-        }
-        match reward.state {
-            RewardState::Approved => {
-                self.announce_reward(organization, id).await;
-                Ok(ByHand::Done(Box::new(reward)))
-            }
-            RewardState::Held | RewardState::Fulfilling | RewardState::Fulfilled => {
-                Ok(ByHand::Done(Box::new(reward)))
-            }
-            RewardState::Pending => Err(StoreError::Contended { attempts: ATTEMPTS_MAX }.into()),
-            RewardState::Rejected | RewardState::Reversed | RewardState::Expired | RewardState::Failed => {
-                Ok(ByHand::NotPossible(Box::new(reward)))
-            }
-        }
-    }
-
-    /// Takes back what stands of a reward, or `amount` of it: `cause` says whether it is rejected before its delivery,
-    /// taken back after it, or expired. A call with the same `key` takes nothing twice. What follows a dot in the key tells
-    /// requests with the same key apart.
+    /// Takes back what stands of a reward, or a part of it: `cause` says whether it is rejected before its delivery, taken
+    /// back after it, or expired. A call with the same `key` takes nothing twice. What follows a dot in the key tells requests
+    /// with the same key apart.
     ///
     /// # Errors
     /// [`SettleError`].
@@ -172,7 +149,7 @@ impl Settler {
         &self,
         organization: &OrganizationId,
         id: &RewardId,
-        amount: Option<i64>,
+        part: Part,
         cause: Cause,
         note: Option<Note>,
         key: &str,
@@ -197,12 +174,22 @@ impl Settler {
             if posted.hands.len() >= HANDS_MAX {
                 return Ok(ByHand::TooOften);
             }
-            if reward.state == RewardState::Fulfilling {
+            if reward.is_being_delivered() {
                 return Ok(ByHand::Delivering);
             }
-            if cause != Cause::TakenBack && reward.fulfilled_at.is_some() {
+            if cause != Cause::TakenBack && part != Part::Unspent && reward.fulfilled_at.is_some() {
                 return Ok(ByHand::NotPossible(Box::new(reward)));
             }
+            // Before the balance: whoever spends after this is seen by the version.
+            let spending = match part {
+                Part::Unspent => Some(self.store.get_spending(organization, &reward.participant).await?),
+                Part::Whole | Part::Amount(_) => None,
+            };
+            let amount = match part {
+                Part::Whole => None,
+                Part::Amount(amount) => Some(amount),
+                Part::Unspent => Some(self.store.left_of(organization, &reward).await?),
+            };
             let context = Context {
                 program: reward.program.clone(),
                 terms_version: reward.terms_version,
@@ -230,8 +217,13 @@ impl Settler {
                 let slot = tallies.first_mut().and_then(|row| row.tally.milestones.get_mut(index));
                 slot.ok_or_else(|| corrupt("its milestone is not counted"))?.posted = after.clone();
             }
-            let commit =
-                Commit { postings: &postings, tallies: &tallies, cascades: &cascades, ..Commit::default() };
+            let commit = Commit {
+                postings: &postings,
+                tallies: &tallies,
+                cascades: &cascades,
+                spending: spending.map(|spending| (&reward.participant, spending)),
+                referee: None,
+            };
             let written = match place {
                 Place::Source(mut row, index) => {
                     if let Some(slot) = row.posted.get_mut(index) {
@@ -243,6 +235,7 @@ impl Settler {
                 Place::Milestone(_) => self.store.commit_counted(organization, &commit, now).await?,
             };
             if written {
+                self.announce(organization, &postings).await;
                 self.follow_up(organization, &cascades, &Vec::new()).await;
                 return Ok(ByHand::Done(Box::new(taken)));
             }
@@ -250,17 +243,23 @@ impl Settler {
         Err(StoreError::Contended { attempts: ATTEMPTS_MAX }.into())
     }
 
-    /// Lets a reward go that nobody approved or that was not delivered in time. Nothing happens to any other.
+    /// Lets a reward go that nobody approved or that was not delivered in time, and takes back of one that was delivered
+    /// what was not spent in time. Nothing happens to any other; whether something did.
     ///
     /// # Errors
     /// [`SettleError`].
-    pub async fn expire(&self, organization: &OrganizationId, reward: &Reward) -> Result<(), SettleError> {
+    pub async fn expire(&self, organization: &OrganizationId, reward: &Reward) -> Result<bool, SettleError> {
         let now = self.clock.now();
         let over = reward.promise.expires_at.is_some_and(|at| at <= now);
-        if over && matches!(reward.state, RewardState::Pending | RewardState::Held) {
-            self.take_back(organization, &reward.reward, None, Cause::Expired, None, "expiry").await?;
-        }
-        Ok(())
+        let (part, key) = if over && matches!(reward.state, RewardState::Pending | RewardState::Held) {
+            (Part::Whole, "expiry")
+        } else if reward.is_over(now) {
+            (Part::Unspent, "unspent")
+        } else {
+            return Ok(false);
+        };
+        let taken = self.take_back(organization, &reward.reward, part, Cause::Expired, None, key).await?;
+        Ok(matches!(taken, ByHand::Done(after) if after.lines != reward.lines))
     }
 
     /// Where a reward was posted from, and what is posted of it there.

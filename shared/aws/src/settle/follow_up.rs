@@ -4,21 +4,18 @@
 use domain::decision::Release;
 use domain::fact::{Fact, Payer};
 use domain::id::{OrganizationId, ParticipantId, RewardId, SourceId};
-use domain::ledger::{Posting, RewardState};
+use domain::ledger::Posting;
 use domain::message::FulfillMessage;
 
 use super::{SettleError, Settler};
 use crate::store::StoreError;
 
 impl Settler {
-    /// Tells the queue what is due. Only for speed: the rewards' rows are due until they are delivered, and the sweeper
-    /// sends again whatever was not.
+    /// Tells the queue what is due: something is to be delivered, or the outside is to be told. Only for speed: the rewards'
+    /// rows are due until that is done, and the sweeper sends again whatever was not.
     pub(super) async fn announce(&self, organization: &OrganizationId, postings: &[Posting]) {
         for posting in postings {
-            let Posting::Open(reward) = posting else { continue };
-            if reward.state == RewardState::Approved {
-                self.announce_reward(organization, &reward.reward).await;
-            }
+            self.announce_reward(organization, &posting.reward().reward).await;
         }
     }
 

@@ -283,6 +283,7 @@ impl LedgerRead {
             let delta = match &line {
                 Line::Reward(reward) => reward.delta,
                 Line::Entry(entry) => entry.delta,
+                Line::Redemption(_) => 0,
             };
             add(self.marked.entry(invoice).or_default(), delta, 1);
         }

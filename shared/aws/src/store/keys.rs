@@ -13,6 +13,9 @@
 //! | reward: the opening line of its ledger | `<org>#<prt>` | `L#<time>#<tail>` |
 //! | correcting entry | `<org>#<prt>` | `L#<time>#<tail>.<number>` |
 //! | snapshot of the balances | `<org>#<prt>` | `L#<time>#~` |
+//! | redemption, and what it gives back: lines of the ledger | `<org>#<prt>` | `L#<time>#<tail>` |
+//! | redemption by the caller's reference | `<org>#<prt>` | `REDEMPTION#<reference>` |
+//! | how often a participant's balance was spent of | `<org>#<prt>` | `SPENDING` |
 //! | what is counted of a participant | `<org>#<prt>` | `TALLY` |
 //! | code | `<org>#CODE#<code>` | `CODE` |
 //! | referee: the referral, or what waits for it | `<org>#REFEREE#<external id>` | `REFEREE` |
@@ -47,10 +50,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 use domain::code::ReferralCode;
 use domain::fact::Customer;
 use domain::id::{
-    ApiKeyId, BillingRunId, CheckId, EndpointId, ExternalId, IdError, OrganizationId, ParticipantId,
+    ApiKeyId, BillingRunId, CheckId, EndpointId, EntryId, ExternalId, IdError, OrganizationId, ParticipantId,
     PartnerInvoiceId, Processor, ProcessorRef, ProgramId, RewardId, SourceId, SourceKind, VisitorId,
     time_digits,
 };
+use domain::ledger::Redemption;
 use domain::money::Currency;
 use domain::rate::RateKey;
 
@@ -161,6 +165,25 @@ pub(crate) fn entry(
     let (_, tail) = reward.place();
     let sk = format!("L#{}#{tail}.{number:06}", time_digits(recorded_at));
     Key::new(participant_partition(organization, &reward.participant()), sk)
+}
+
+/// A line that spends of a balance, or gives back what was spent.
+pub(crate) fn redemption_line(organization: &OrganizationId, line: &Redemption) -> Key {
+    let what = if line.amount < 0 { "return" } else { "redemption" };
+    let tail = EntryId::derive(&[what, line.reference.as_str()]);
+    let sk = format!("{LEDGER}{}#{tail}", time_digits(line.recorded_at));
+    Key::new(participant_partition(organization, &line.participant), sk)
+}
+
+pub(crate) fn redemption(organization: &OrganizationId, id: &ParticipantId, reference: &ExternalId) -> Key {
+    Key::new(participant_partition(organization, id), format!("{REDEMPTIONS}{reference}"))
+}
+
+/// Sort key prefix of redemptions within a participant's partition.
+pub(crate) const REDEMPTIONS: &str = "REDEMPTION#";
+
+pub(crate) fn spending(organization: &OrganizationId, id: &ParticipantId) -> Key {
+    Key::new(participant_partition(organization, id), "SPENDING")
 }
 
 /// A snapshot of every line up to and including the moment whose digits are `time`.

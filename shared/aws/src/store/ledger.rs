@@ -7,7 +7,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use domain::id::{OrganizationId, ParticipantId, time_digits};
-use domain::ledger::{Balances, Line, add_line};
+use domain::ledger::{Balances, Line, Reward, add_line, left_of};
 use serde::{Deserialize, Serialize};
 
 use super::Store;
@@ -103,6 +103,36 @@ impl Store {
         Ok(balances)
     }
 
+    /// What is left in the balance of a reward that was delivered into it: what was delivered first is spent first. By
+    /// strong reads.
+    pub(crate) async fn left_of(
+        &self,
+        organization: &OrganizationId,
+        reward: &Reward,
+    ) -> Result<i64, StoreError> {
+        let pk = keys::participant_partition(organization, &reward.participant);
+        let from = keys::reward(organization, &reward.reward).sk;
+        let mut range = Range::new(&pk, &from, keys::LEDGER_END, PAGE);
+        range.consistent = true;
+        let (mut later, mut after) = (0_i64, None);
+        loop {
+            let (items, next) = self.query(&range, after).await?;
+            for item in items.into_iter().filter(|item| text_of(item, "kind") == "reward") {
+                let other: Reward = from_item(item)?;
+                if other.reward != reward.reward {
+                    later = later.saturating_add(other.in_balance(reward.unit));
+                }
+            }
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let balances = self.fold_balances(organization, &reward.participant).await?;
+        let available = balances.get(&reward.unit).map_or(0, |figures| figures.available);
+        Ok(left_of(available, later, reward.in_balance(reward.unit)))
+    }
+
     /// The latest snapshot's balances, and every line since, newest first.
     async fn lines_since_snapshot(
         &self,
@@ -167,6 +197,7 @@ pub(crate) fn line(item: Item) -> Result<Line, StoreError> {
     match text_of(&item, "kind") {
         "reward" => Ok(Line::Reward(Box::new(from_item(item)?))),
         "entry" => Ok(Line::Entry(Box::new(from_item(item)?))),
+        "redemption" => Ok(Line::Redemption(Box::new(from_item(item)?))),
         other => Err(StoreError::corrupt(format!("a ledger line of kind {other:?}"))),
     }
 }

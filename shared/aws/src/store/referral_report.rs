@@ -112,6 +112,7 @@ impl Store {
                             None => earlier.entry(entry.reward).or_default().push(amount),
                         }
                     }
+                    Line::Redemption(_) => {}
                 }
             }
             next = more;

@@ -1,13 +1,15 @@
-//! Rewards on their way to the participant: claimed under a lease, completed under a fence.
+//! Rewards on their way to the participant: claimed under a lease, moved on under a fence.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Duration, Utc};
 use domain::id::{OrganizationId, ParticipantId, RewardId};
-use domain::ledger::{Line, Note, Promise, Reward, RewardState};
+use domain::ledger::{Line, Reward, RewardState};
 
 use super::Store;
 use super::error::StoreError;
-use super::item::{Change, Item, Write, from_item, key_of, number, set_all, text, text_of, to_attribute};
+use super::item::{
+    Change, Item, Write, from_item, key_of, number, set_all, text, text_of, to_attribute, to_item,
+};
 use super::keys::{self, Key};
 use super::page::Page;
 
@@ -19,23 +21,23 @@ pub(crate) const LEASE_SECONDS: i64 = 120;
 pub enum Claim {
     /// Claimed: the reward as it is to be delivered.
     Claimed(Box<Reward>),
-    /// Another worker holds it.
-    Leased,
+    /// Another worker holds it, or somebody else is to deliver it.
+    Leased(Box<Reward>),
     /// It waits for an approval, for a date or for more earnings.
     Waiting(Box<Reward>),
     /// There is nothing to deliver (any more).
-    Settled,
+    Settled(Box<Reward>),
     /// There is no such reward.
     Absent,
 }
 
-/// How a completion ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Completion {
-    /// Written.
-    Done,
-    /// Another worker has claimed the reward since; it completes it.
-    Fenced,
+/// How a change of a reward ended.
+#[derive(Debug)]
+pub enum Moved {
+    /// Written: the reward as it is now.
+    Done(Box<Reward>),
+    /// It has changed since it was read: as it was found.
+    Changed(Box<Reward>),
 }
 
 impl Store {
@@ -67,100 +69,100 @@ impl Store {
             Write::Done(item) => Ok(Claim::Claimed(Box::new(from_item(item)?))),
             Write::Refused(item) if item.is_empty() => Ok(Claim::Absent),
             Write::Refused(item) => {
-                let reward: Reward = from_item(item)?;
+                let reward: Box<Reward> = Box::new(from_item(item)?);
                 Ok(match reward.state {
-                    RewardState::Fulfilling => Claim::Leased,
-                    RewardState::Pending | RewardState::Held => Claim::Waiting(Box::new(reward)),
+                    RewardState::Fulfilling => Claim::Leased(reward),
+                    RewardState::Pending | RewardState::Held => Claim::Waiting(reward),
                     RewardState::Approved
                     | RewardState::Fulfilled
                     | RewardState::Rejected
                     | RewardState::Reversed
                     | RewardState::Expired
-                    | RewardState::Failed => Claim::Settled,
+                    | RewardState::Failed => Claim::Settled(reward),
                 })
             }
         }
     }
 
-    /// Marks a claimed reward as delivered: `payable` becomes available, and nothing is left to do. A reward that was
-    /// taken back in full while it was delivered ends as reversed; its clawback is a line of its own.
+    /// Claims a reward that was delivered, and does not stand outside as it stands here, for a step that makes it so.
+    /// `None` when another worker holds it.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn complete_reward(
+    pub async fn claim_step(
         &self,
         organization: &OrganizationId,
-        reward: &Reward,
+        id: &RewardId,
         now: DateTime<Utc>,
-    ) -> Result<Completion, StoreError> {
-        let mut net = reward.net;
-        loop {
-            let state = if net == 0 { RewardState::Reversed } else { RewardState::Fulfilled };
-            let condition = "#state = :fulfilling AND attempt = :attempt AND #net = :net";
-            let attributes = vec![
-                ("state", to_attribute(&state)?),
-                ("settled", AttributeValue::Bool(true)),
-                ("available", number(reward.payable)),
-                ("fulfilled_at", to_attribute(&now)?),
-            ];
-            let mut change = set_all(attributes, condition)
-                .name("#net", "net")
-                .value(":fulfilling", to_attribute(&RewardState::Fulfilling)?)
-                .value(":attempt", number(reward.attempt))
-                .value(":net", number(net));
-            change.expression.push_str(" REMOVE due_pk, due_sk, lease_until");
-            match self.update(&keys::reward(organization, &reward.reward), &change).await? {
-                Write::Done(_) => return Ok(Completion::Done),
-                Write::Refused(item) => {
-                    let found: Reward = from_item(item)?;
-                    let ours = found.state == RewardState::Fulfilling && found.attempt == reward.attempt;
-                    if !ours || found.net == net {
-                        return Ok(Completion::Fenced);
-                    }
-                    // A refund changed what stands; it changes the state written here and nothing else.
-                    net = found.net;
-                }
-            }
+    ) -> Result<Option<Box<Reward>>, StoreError> {
+        let lease = now + Duration::seconds(LEASE_SECONDS);
+        let change = Change::new(
+            "SET lease_until = :lease, attempt = attempt + :one",
+            "settled = :true AND (attribute_not_exists(lease_until) OR lease_until < :now)",
+        )
+        .value(":true", AttributeValue::Bool(true))
+        .value(":lease", to_attribute(&lease)?)
+        .value(":now", to_attribute(&now)?)
+        .value(":one", number(1));
+        match self.update(&keys::reward(organization, id), &change).await? {
+            Write::Done(item) => Ok(Some(Box::new(from_item(item)?))),
+            Write::Refused(_) => Ok(None),
         }
     }
 
-    /// Approves a reward that waits for it, and notes who did; answers the reward as it is then.
+    /// Writes what has changed of a reward, on the condition that it is as it was read: in the same state, with the same
+    /// lines, claimed by nobody else. It stays due as long as something is to be told or done.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn approve_reward(
+    pub async fn move_reward(
         &self,
         organization: &OrganizationId,
-        reward: &Reward,
-        note: &Note,
+        before: &Reward,
+        after: &Reward,
         now: DateTime<Utc>,
-    ) -> Result<Reward, StoreError> {
-        let key = keys::reward(organization, &reward.reward);
-        let promise = Promise { needs_approval: false, ..reward.promise.clone() };
-        let state = promise.approved_state(now);
-        let mut attributes = vec![
-            ("promise", to_attribute(&promise)?),
-            ("state", to_attribute(&state)?),
-            ("note", to_attribute(note)?),
-            ("ready_at", to_attribute(&now)?),
-        ];
-        let due = if state == RewardState::Approved {
-            Some(now)
-        } else if promise.below_threshold {
-            promise.expires_at
-        } else {
-            promise.held_until
-        };
-        if let Some(due) = due.map(|due| keys::due(&key, due)) {
-            attributes.extend([("due_pk", text(due.pk)), ("due_sk", text(due.sk))]);
+    ) -> Result<Moved, StoreError> {
+        let key = keys::reward(organization, &before.reward);
+        let (was, is) = (to_item(&key, before)?, to_item(&key, after)?);
+        let mut sets: Vec<(&str, AttributeValue)> = Vec::new();
+        for (name, value) in &is {
+            if was.get(name) != Some(value) {
+                sets.push((name, value.clone()));
+            }
         }
-        // Enough may have been earned since it was read; then it is read again.
-        let unchanged = if promise.below_threshold { "attribute_exists" } else { "attribute_not_exists" };
-        let change =
-            set_all(attributes, &format!("#state = :pending AND {unchanged}(#promise.below_threshold)"));
-        let change = change.value(":pending", to_attribute(&RewardState::Pending)?);
+        let gone = was.keys().filter(|name| !is.contains_key(*name)).cloned();
+        let mut gone: Vec<String> = gone.collect();
+        let due = if after.untold.is_empty() { after.due_at(now) } else { Some(now) };
+        let due = due.map(|due| keys::due(&key, due));
+        if let Some(due) = &due {
+            sets.extend([("due_pk", text(&due.pk)), ("due_sk", text(&due.sk))]);
+        } else {
+            gone.extend(["due_pk".to_owned(), "due_sk".to_owned()]);
+        }
+        sets.sort_by_key(|(name, _)| *name);
+        gone.sort_unstable();
+        let mut condition =
+            "#state = :was_state AND #lines = :was_lines AND attempt = :was_attempt".to_owned();
+        if before.promise != after.promise {
+            // Enough may have been earned since it was read; then it is read again.
+            let waited = if before.promise.below_threshold { "exists" } else { "not_exists" };
+            condition.push_str(&format!(" AND attribute_{waited}(#promise.below_threshold)"));
+        }
+        let mut change = if sets.is_empty() { Change::new("", condition) } else { set_all(sets, &condition) };
+        for (index, name) in gone.iter().enumerate() {
+            let separator = if index == 0 { " REMOVE " } else { ", " };
+            change.expression.push_str(&format!("{separator}#{name}"));
+            change = change.name(&format!("#{name}"), name);
+        }
+        let change = change
+            .name("#state", "state")
+            .name("#lines", "lines")
+            .value(":was_state", to_attribute(&before.state)?)
+            .value(":was_lines", number(before.lines))
+            .value(":was_attempt", number(before.attempt));
         match self.update(&key, &change).await? {
-            Write::Done(item) | Write::Refused(item) => from_item(item),
+            Write::Done(item) => Ok(Moved::Done(Box::new(from_item(item)?))),
+            Write::Refused(item) => Ok(Moved::Changed(Box::new(from_item(item)?))),
         }
     }
 
@@ -190,7 +192,7 @@ impl Store {
         let page = self.list_lines(organization, participant, cursor, limit).await?;
         let reward = |line| match line {
             Line::Reward(reward) => Some(*reward),
-            Line::Entry(_) => None,
+            Line::Entry(_) | Line::Redemption(_) => None,
         };
         Ok(Page { rows: page.rows.into_iter().filter_map(reward).collect(), next: page.next })
     }

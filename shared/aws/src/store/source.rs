@@ -20,6 +20,7 @@ use super::item::{Change, Item, Write, from_item, index_in, number, set_all, tex
 use super::keys;
 use super::organization::absent;
 use super::parked::{Parked, list_in};
+use super::redemption::Spending;
 use super::referee::RefereeRow;
 use super::tally::TallyRow;
 
@@ -59,6 +60,8 @@ pub struct Commit<'a> {
     pub referee: Option<RefereeCount<'a>>,
     /// Rewards whose second-level rewards are to be decided.
     pub cascades: &'a [SourceId],
+    /// Whose balance is lessened by what was not spent in time, and how often it was spent of.
+    pub spending: Option<(&'a ParticipantId, Spending)>,
 }
 
 /// What is counted of a referee, and the row as it was read.
@@ -213,7 +216,7 @@ impl Store {
                 Posting::Open(reward) => actions.push(self.open_action(organization, reward)?),
                 Posting::Correct { entry, reward, was } => {
                     actions.push(self.entry_action(organization, entry)?);
-                    actions.push(self.correct_action(organization, reward, *was)?);
+                    actions.push(self.correct_action(organization, reward, *was, now)?);
                 }
             }
         }
@@ -223,6 +226,9 @@ impl Store {
         if let Some(count) = &commit.referee {
             let RefereeCount { referee, before, number, tally } = *count;
             actions.push(self.referee_tally_action(organization, referee, before, number, tally)?);
+        }
+        if let Some((participant, spending)) = &commit.spending {
+            actions.push(self.spending_action(organization, participant, *spending)?);
         }
         for source in commit.cascades {
             actions.push(self.cascade_action(organization, source, now)?);
@@ -281,9 +287,8 @@ impl Store {
         let key = keys::reward(organization, &reward.reward);
         let mut item = to_item(&key, reward)?;
         item.insert("kind".to_owned(), text("reward"));
-        if let Some(at) = due_at(reward) {
-            index_in(&mut item, keys::DUE_INDEX, &keys::due(&key, at));
-        }
+        // The outside is to be told of it, whatever it waits for.
+        index_in(&mut item, keys::DUE_INDEX, &keys::due(&key, reward.recorded_at));
         index_in(&mut item, keys::DAY_INDEX, &keys::day(organization, &key, reward.recorded_at));
         self.put_action(item, &absent())
     }
@@ -306,7 +311,11 @@ impl Store {
         organization: &OrganizationId,
         reward: &Reward,
         was: RewardState,
+        now: DateTime<Utc>,
     ) -> Result<TransactWriteItem, StoreError> {
+        let key = keys::reward(organization, &reward.reward);
+        // The outside is to be told of it; and perhaps something is to be done outside.
+        let due = keys::due(&key, now);
         let mut change = set_all(
             vec![
                 ("net", number(reward.net)),
@@ -314,29 +323,17 @@ impl Store {
                 ("payable", number(reward.payable)),
                 ("settled", AttributeValue::Bool(reward.settled)),
                 ("state", to_attribute(&reward.state)?),
+                ("untold", to_attribute(&reward.untold)?),
+                ("moves", to_attribute(&reward.moves)?),
+                ("due_pk", text(due.pk)),
+                ("due_sk", text(due.sk)),
             ],
             "#state = :was",
         )
         .value(":was", to_attribute(&was)?);
-        if reward.settled {
-            change.expression.push_str(" REMOVE due_pk, due_sk");
+        if reward.failure.is_none() {
+            change.expression.push_str(" REMOVE failure");
         }
-        self.update_action(&keys::reward(organization, &reward.reward), &change)
-    }
-}
-
-/// When something is to be done about a new reward: its delivery, or its expiry while it waits for somebody.
-fn due_at(reward: &Reward) -> Option<DateTime<Utc>> {
-    let promise = &reward.promise;
-    match reward.state {
-        RewardState::Approved => Some(reward.recorded_at),
-        RewardState::Held if !promise.below_threshold => promise.held_until,
-        RewardState::Held | RewardState::Pending => promise.expires_at,
-        RewardState::Fulfilling
-        | RewardState::Fulfilled
-        | RewardState::Rejected
-        | RewardState::Reversed
-        | RewardState::Expired
-        | RewardState::Failed => None,
+        self.update_action(&key, &change)
     }
 }

@@ -75,6 +75,7 @@ impl Ledger {
                 account.reward = Some(reward);
             }
             Line::Entry(entry) => self.accounts.entry(entry.reward.clone()).or_default().correct(&entry),
+            Line::Redemption(_) => {}
         }
         Ok(())
     }
@@ -159,9 +160,11 @@ impl Account {
         compare("its corrections", numbers(self.entries), numbers(self.last_number));
         let misfit = self.misfit.clone().unwrap_or_else(|| "all or nothing of each".to_owned());
         compare("what its corrections make available", "all or nothing of each".to_owned(), misfit);
-        let payable = reward.delta.saturating_add(self.before_delivery);
+        let evened = reward.evened;
+        let payable = reward.delta.saturating_add(self.before_delivery).saturating_sub(evened);
         compare("what is to be delivered", money(payable).to_string(), money(reward.payable).to_string());
-        let delivered = if reward.settled && reward.fulfilled_at.is_some() { payable } else { 0 };
+        let is_delivered = reward.settled && reward.fulfilled_at.is_some();
+        let delivered = if is_delivered { payable.saturating_add(evened) } else { evened };
         compare("what was delivered", money(delivered).to_string(), money(reward.available).to_string());
         let state = |ends: bool, is_left: bool| format!("settled: {ends}, something stands: {is_left}");
         let (ends, is_left) = state_of(reward);
@@ -182,13 +185,17 @@ const fn state_of(reward: &Reward) -> (bool, bool) {
 }
 
 fn told(figures: &Figures, unit: Unit) -> String {
-    let Figures { available, pending, earned, reversed } = *figures;
-    let of = |amount| Money::new(amount, unit).to_string();
-    format!(
-        "available {}, pending {}, earned {}, reversed {}",
-        of(available),
-        of(pending),
-        of(earned),
-        of(reversed)
-    )
+    let Figures { available, cash, elsewhere, spent, pending, earned, reversed } = *figures;
+    let named = [
+        ("available", available),
+        ("cash", cash),
+        ("elsewhere", elsewhere),
+        ("spent", spent),
+        ("pending", pending),
+        ("earned", earned),
+        ("reversed", reversed),
+    ];
+    let told: Vec<String> =
+        named.into_iter().map(|(name, amount)| format!("{name} {}", Money::new(amount, unit))).collect();
+    told.join(", ")
 }

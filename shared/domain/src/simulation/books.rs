@@ -1,8 +1,6 @@
 //! The books of a simulation, and what workers, administrators and time do to them: in memory, and under the same
 //! conditions, what the engine writes to its table.
 
-use chrono::{DateTime, Utc};
-
 use crate::decision::Release;
 use crate::id::{ExternalId, ParticipantId, RewardId, SourceKind};
 use crate::ledger::{
@@ -49,7 +47,7 @@ impl Simulation {
     /// A worker claims a reward for its delivery, if it is to be delivered; whether it was.
     pub fn claim(&mut self, id: &RewardId) -> bool {
         let now = self.now;
-        let Some(reward) = self.rewards.get_mut(id).filter(|reward| is_deliverable(reward, now)) else {
+        let Some(reward) = self.rewards.get_mut(id).filter(|reward| reward.is_deliverable(now)) else {
             return false;
         };
         reward.state = RewardState::Fulfilling;
@@ -61,9 +59,7 @@ impl Simulation {
     pub fn complete(&mut self, id: &RewardId) -> bool {
         let claimed = |reward: &&mut Reward| reward.state == RewardState::Fulfilling;
         let Some(reward) = self.rewards.get_mut(id).filter(claimed) else { return false };
-        reward.state = if reward.net == 0 { RewardState::Reversed } else { RewardState::Fulfilled };
-        (reward.settled, reward.available) = (true, reward.payable);
-        reward.fulfilled_at = Some(self.now);
+        *reward = reward.completed(None, reward.untold.len(), self.now);
         true
     }
 
@@ -72,9 +68,7 @@ impl Simulation {
         let now = self.now;
         let waits = |reward: &&mut Reward| reward.state == RewardState::Pending;
         let Some(reward) = self.rewards.get_mut(id).filter(waits) else { return false };
-        reward.promise.needs_approval = false;
-        reward.state = reward.promise.approved_state(now);
-        reward.ready_at = Some(now);
+        *reward = reward.approved(None, now);
         true
     }
 
@@ -148,22 +142,5 @@ impl Simulation {
             return awards.iter().map(|award| &award.posted).find(of);
         }
         self.sources.get(&reward.source)?.posted.iter().find(of)
-    }
-}
-
-/// Whether a worker may deliver it: a reward whose hold is over is as good as approved.
-fn is_deliverable(reward: &Reward, now: DateTime<Utc>) -> bool {
-    let promise = &reward.promise;
-    let held_no_more = !promise.below_threshold && promise.held_until.is_some_and(|until| until <= now);
-    match reward.state {
-        RewardState::Approved => true,
-        RewardState::Held => held_no_more,
-        RewardState::Pending
-        | RewardState::Fulfilling
-        | RewardState::Fulfilled
-        | RewardState::Rejected
-        | RewardState::Reversed
-        | RewardState::Expired
-        | RewardState::Failed => false,
     }
 }

@@ -14,7 +14,7 @@ use crate::audit::{self, Finding, Ledger, SourceCase, Standing};
 use crate::decision::RuleOutcome;
 use crate::id::RuleId;
 use crate::id::SourceKind;
-use crate::ledger::RewardState;
+use crate::ledger::{Failure, Note, RewardState};
 use crate::money::Unit;
 use crate::reason::Reason;
 use crate::tally::period_of;
@@ -259,18 +259,39 @@ fn check_replay(simulation: &Simulation, last: &BTreeMap<SourceId, Decided>) -> 
     Ok(())
 }
 
-/// Delivers every reward that can be, or hands it to a worker.
-fn deliver(simulation: &mut Simulation, completes: bool) {
+/// What becomes of every reward that can be delivered.
+#[derive(Debug, Clone, Copy)]
+enum Delivery {
+    Begins,
+    Ends,
+    Fails,
+    IsTriedAgain,
+}
+
+fn any_delivery() -> impl Strategy<Value = Option<Delivery>> {
+    use Delivery::{Begins, Ends, Fails, IsTriedAgain};
+    prop::option::of(prop::sample::select(vec![Begins, Ends, Ends, Fails, IsTriedAgain]))
+}
+
+fn deliver(simulation: &mut Simulation, delivery: Delivery) {
     let now = simulation.now;
+    let note = Note { actor: "Anna".to_owned(), reason: "once more".to_owned() };
     for reward in simulation.rewards.values_mut() {
-        let waits = reward.state == RewardState::Approved;
-        if waits && !completes {
-            reward.state = RewardState::Fulfilling;
-        } else if completes && (waits || reward.state == RewardState::Fulfilling) {
-            let stands = reward.net != 0;
-            reward.state = if stands { RewardState::Fulfilled } else { RewardState::Reversed };
-            (reward.settled, reward.available) = (true, reward.payable);
-            reward.fulfilled_at = Some(now);
+        let is_under_way = reward.state == RewardState::Fulfilling;
+        match delivery {
+            Delivery::Begins if reward.state == RewardState::Approved => {
+                reward.state = RewardState::Fulfilling
+            }
+            Delivery::Ends if is_under_way || reward.state == RewardState::Approved => {
+                *reward = reward.completed(None, 0, now);
+            }
+            Delivery::Fails if is_under_way => {
+                *reward = reward.failed(Failure::new("refused", "", now), None)
+            }
+            Delivery::IsTriedAgain if reward.state == RewardState::Failed => {
+                *reward = reward.retried(&note, now)
+            }
+            Delivery::Begins | Delivery::Ends | Delivery::Fails | Delivery::IsTriedAgain => {}
         }
     }
 }
@@ -279,7 +300,7 @@ fn deliver(simulation: &mut Simulation, completes: bool) {
 fn lines_of(simulation: &Simulation) -> Vec<Line> {
     let now = |line: &Line| match line {
         Line::Reward(reward) => Line::Reward(Box::new(simulation.rewards[&reward.reward].clone())),
-        Line::Entry(entry) => Line::Entry(entry.clone()),
+        Line::Entry(_) | Line::Redemption(_) => line.clone(),
     };
     simulation.lines.iter().map(now).collect()
 }
@@ -288,10 +309,7 @@ fn lines_of(simulation: &Simulation) -> Vec<Line> {
 fn audit_ledgers(lines: &[Line]) -> Vec<Finding> {
     let mut ledgers: BTreeMap<ParticipantId, Ledger> = BTreeMap::new();
     for line in lines {
-        let participant = match line {
-            Line::Reward(reward) => &reward.participant,
-            Line::Entry(entry) => &entry.participant,
-        };
+        let participant = line.participant();
         let new = || Ledger::new(participant.clone(), true);
         ledgers.entry(participant.clone()).or_insert_with(new).line(line.clone()).unwrap();
     }
@@ -452,15 +470,15 @@ proptest! {
     fn the_self_check_finds_nothing_in_sound_books_and_every_changed_figure(
         Draft(draft) in any_terms(),
         events in any_events(),
-        deliveries in prop::collection::vec(any::<Option<bool>>(), 40),
+        deliveries in prop::collection::vec(any_delivery(), 40),
         place in any::<Index>(),
         change in prop_oneof![-500..=-1_i64, 1..=500_i64],
     ) {
         let mut stage = begin(draft);
-        for (event, completes) in events.in_order().iter().zip(deliveries.into_iter().cycle()) {
+        for (event, delivery) in events.in_order().iter().zip(deliveries.into_iter().cycle()) {
             stage.apply(event);
-            if let Some(completes) = completes {
-                deliver(&mut stage.0, completes);
+            if let Some(delivery) = delivery {
+                deliver(&mut stage.0, delivery);
             }
             prop_assert_eq!(audit_ledgers(&lines_of(&stage.0)), vec![]);
             prop_assert_eq!(audit_sources(&stage.0), vec![]);
@@ -472,6 +490,7 @@ proptest! {
         match place.get_mut(&mut lines) {
             Line::Reward(reward) => reward.delta += change,
             Line::Entry(entry) => entry.delta += change,
+            Line::Redemption(_) => unreachable!("nothing is spent here"),
         }
         prop_assert!(!audit_ledgers(&lines).is_empty());
         let named = |row: &Row| row.posted.len();

@@ -4,6 +4,7 @@ mod payout;
 
 use std::collections::BTreeSet;
 
+use crate::ledger::Way;
 use crate::money::{AMOUNT_MAX, Money, Unit};
 use crate::source::LABEL_BYTES_MAX;
 
@@ -20,6 +21,8 @@ use super::{
 const METADATA_MAX: usize = 10;
 /// Most caps of a rule.
 const CAPS_MAX: usize = 4;
+/// Longest time to confirm a delivery, in days.
+const CONFIRM_DAYS_MAX: u32 = 365;
 /// Longest attribution window and half-life, in days.
 const WINDOW_DAYS_MAX: u32 = 365;
 
@@ -164,6 +167,16 @@ fn rule_flaws(rule: &RewardRule, find: &mut Finder<'_>) {
     if let Approval::ManualAbove(money) = &rule.approval {
         find.amount(money.amount, "approval/manual_above/amount");
     }
+    let deliverers = Way::deliverers(rule.kind);
+    let can = rule.deliver_by.is_none_or(|deliverer| deliverers.contains(&deliverer));
+    find.require(can, "deliver_by", "cannot deliver this kind; docs/rules.md lists who can");
+    let listens = Way::of(rule.kind, rule.deliver_by) == Way::Listener;
+    find.range(rule.confirm_days, "confirm_days", CONFIRM_DAYS_MAX);
+    find.require(
+        rule.confirm_days.is_none() || listens,
+        "confirm_days",
+        "is only for what a listener delivers",
+    );
     amount_flaws(rule, find);
     line_flaws(rule, find);
     condition_flaws(rule, find);

@@ -145,6 +145,18 @@ impl RewardKind {
     }
 }
 
+/// Who delivers a reward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Deliverer {
+    /// This engine: into the balance here, onto a partner invoice, or by a discount code of its own.
+    Engine,
+    /// The payment processor: credit or a promotion code for its customer.
+    Processor,
+    /// Whoever listens to `reward.earned`, and confirms with `POST /v1/rewards/{id}/fulfill` (mission 003).
+    Listener,
+}
+
 /// Whether somebody must agree before a reward is delivered.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -372,6 +384,13 @@ pub struct RewardRule {
     /// Whether somebody must agree.
     #[serde(default, skip_serializing_if = "is_automatic")]
     pub approval: Approval,
+    /// Who delivers; the kind's usual one unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deliver_by: Option<Deliverer>,
+    /// Days that a listener has to confirm its delivery before it counts as failed; 30 unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 365)]
+    pub confirm_days: Option<u32>,
     /// Days from the event after which a reward that has not been used is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 3660)]
