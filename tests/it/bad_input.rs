@@ -312,6 +312,7 @@ async fn lists_that_are_full_refuse_more() {
     for number in 0..200 {
         tenant.refund(&format!("re_{number}"), "in_300", 10).await.ok();
     }
+    world.drain().await;
     let before = world.snapshot().await;
     tenant.refund("re_200", "in_300", 10).await.refused(422, "too_many_reversals");
     assert_eq!(world.snapshot().await, before);

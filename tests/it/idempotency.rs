@@ -345,6 +345,8 @@ struct Office {
     /// Rewards that wait for approval, and one that was delivered.
     waiting: Vec<String>,
     delivered: String,
+    /// One that could not be delivered.
+    failed: String,
     partners: tests::Partners,
 }
 
@@ -368,8 +370,13 @@ impl Office {
         let mut waiting: Vec<String> =
             posted.map(|line| line["reward"].as_str().unwrap().to_owned()).collect();
         let delivered = waiting.pop().unwrap();
+        let gift = |kind: &str| json!({"amount": {"amount": 5, "currency": "USD"}, "kind": kind, "actor": "admin", "reason": "x"});
+        let path = format!("/v1/participants/{}/rewards", bob.id);
+        keyed(&tenant, &path, &gift("allowance"), "office-allowance").await.created();
+        let failed = keyed(&tenant, &path, &gift("invoice_credit"), "office-credit").await.created();
+        let failed = failed["id"].as_str().unwrap().to_owned();
         world.drain().await;
-        Self { world, tenant, program, anna, bob, waiting, delivered, partners }
+        Self { world, tenant, program, anna, bob, waiting, delivered, failed, partners }
     }
 
     /// Every row, but for secrets: the same one is sealed otherwise each time.
@@ -487,7 +494,19 @@ impl Office {
             ),
             ("POST", reward(0, "approve"), by.clone()),
             ("POST", reward(1, "reject"), by.clone()),
-            ("POST", format!("/v1/rewards/{}/reverse", self.delivered), by),
+            ("POST", format!("/v1/rewards/{}/reverse", self.delivered), by.clone()),
+            ("POST", format!("/v1/rewards/{}/fulfill", self.failed), by.clone()),
+            (
+                "POST",
+                "/v1/rewards/bulk".into(),
+                json!({"action": "reject", "rewards": [self.waiting[1]], "actor": "admin", "reason": "no"}),
+            ),
+            (
+                "POST",
+                format!("/v1/participants/{}/redemptions", self.bob.id),
+                json!({"reference": "order_1", "amount": {"amount": 1, "currency": "USD"}}),
+            ),
+            ("POST", format!("/v1/participants/{}/redemptions/order_1/return", self.bob.id), by),
             ("POST", "/v1/events/invoice:stripe:in_1/replay".into(), json!({"dry_run": false})),
             ("PATCH", endpoint.clone(), json!({"secrets": [tests::STRIPE_SECRET]})),
             ("DELETE", endpoint, json!({})),
@@ -543,6 +562,8 @@ async fn every_call_with_a_name_of_its_own_has_one_effect_however_often_it_is_ma
     made.extend(
         ["stripe", "paddle", "chargebee"].map(|name| format!("POST /v1/webhooks/{name}/{{endpoint}}")),
     );
+    // Whoever lets a delivery be tried again, after it has failed again, has it tried once more.
+    made.insert("POST /v1/rewards/{id}/retry".to_owned());
     let routes = office.world.call("GET", "/_local/routes", None, None).await.ok();
     for route in routes.as_array().unwrap().iter().filter(|route| route["method"] != "GET") {
         let (method, path) = (route["method"].as_str().unwrap(), route["path"].as_str().unwrap());
@@ -626,6 +647,7 @@ async fn a_part_is_taken_back_once_for_each_key() {
     let part = |amount: i64| json!({"amount": {"amount": amount, "currency": "USD"}, "actor": "admin", "reason": "too much"});
     let first = keyed(tenant, &path, &part(100), "one").await.ok();
     assert_eq!(first["amount"]["amount"], 200);
+    world.drain().await;
     let rows = world.snapshot().await;
     for _ in 0..2 {
         assert_eq!(keyed(tenant, &path, &part(100), "one").await.ok(), first);

@@ -193,6 +193,8 @@ async fn nothing_of_another_organization_can_be_read() {
         format!("/v1/participants/{}/ledger", two.anna.id),
         format!("/v1/participants/{}/balances", two.anna.id),
         format!("/v1/participants/{}/enrollments", two.anna.id),
+        format!("/v1/participants/{}/redemptions", two.anna.id),
+        format!("/v1/participants/{}/redemptions/order_1", two.anna.id),
         format!("/v1/codes/{}", two.anna.code),
         format!("/v1/rewards/{}", two.reward),
         format!("/v1/rewards/{}", more.waiting),
@@ -204,6 +206,8 @@ async fn nothing_of_another_organization_can_be_read() {
         format!("/v1/partner-invoices/{}", more.partners.invoices[2]),
         format!("/v1/partner-invoices/{}/lines", more.partners.invoices[2]),
     ];
+    let spent = json!({"reference": "order_1", "amount": {"amount": 1, "currency": "USD"}});
+    two.tenant.post(&format!("/v1/participants/{}/redemptions", two.anna.id), spent).await.created();
     for path in &theirs {
         two.tenant.get(path).await.ok();
         one.tenant.get(path).await.refused(404, "not_found");
@@ -364,6 +368,21 @@ fn foreign_calls(two: &Life, more: &More) -> Vec<(&'static str, String, Value, u
         absent("POST", format!("{waiting}/reject"), &by),
         absent("POST", format!("{waiting}/reverse"), &by),
         absent("POST", format!("{gift}/reverse"), &by),
+        absent("POST", format!("{waiting}/fulfill"), &by),
+        (
+            "POST",
+            "/v1/rewards/bulk".to_owned(),
+            json!({"action": "approve", "rewards": [], "actor": "m", "reason": "x"}),
+            400,
+            "invalid_request",
+        ),
+        absent("POST", format!("{waiting}/retry"), &by),
+        absent(
+            "POST",
+            format!("{anna}/redemptions"),
+            &json!({"reference": "o_1", "amount": {"amount": 1, "currency": "USD"}}),
+        ),
+        absent("POST", format!("{anna}/redemptions/order_1/return"), &by),
         absent("POST", format!("{gift}/reverse"), &part),
         absent("POST", replay(&more.gift_source), &json!({"dry_run": false})),
         absent("POST", replay(&format!("reward/own/{}", two.reward)), &json!({"dry_run": false})),

@@ -106,7 +106,8 @@ pub fn router(deps: Deps) -> Router {
         .route("/v1/exchange-rates/{day}", put(exchange_rates::give).get(exchange_rates::read))
         .route("/v1/referrals", get(referrals::list))
         .route("/v1/rewards", get(rewards::list))
-        .route("/v1/rewards/bulk", post(bulk::bulk))
+        // To read it is to read a reward of that id, and there is none.
+        .route("/v1/rewards/bulk", post(bulk::bulk).get(async || Problem::not_found("reward")))
         .route("/v1/rewards/{id}", get(rewards::read))
         .route("/v1/rewards/{id}/approve", post(by_hand::approve))
         .route("/v1/rewards/{id}/reject", post(by_hand::reject))

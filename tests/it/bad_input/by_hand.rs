@@ -10,7 +10,18 @@ use super::values::{
 };
 
 pub fn routes(setup: &Setup) -> Vec<BodyRoute> {
-    vec![assignment(setup), gift(setup), approval(setup), rejection(setup), reversal(setup), replay()]
+    vec![
+        assignment(setup),
+        gift(setup),
+        approval(setup),
+        rejection(setup),
+        reversal(setup),
+        replay(),
+        fulfillment(setup),
+        retry(setup),
+        bulk(setup),
+        redemption(setup),
+    ]
 }
 
 fn assignment(setup: &Setup) -> BodyRoute {
@@ -67,6 +78,51 @@ fn approval(setup: &Setup) -> BodyRoute {
         required: &["/actor"],
         objects: &[""],
         wrong: vec![("/actor", not_said(100)), ("/reason", reasons)],
+        ..BodyRoute::default()
+    }
+}
+
+fn fulfillment(setup: &Setup) -> BodyRoute {
+    BodyRoute { route: "POST /v1/rewards/{id}/fulfill", ids: vec![setup.failed.clone()], ..approval(setup) }
+}
+
+fn retry(setup: &Setup) -> BodyRoute {
+    BodyRoute { route: "POST /v1/rewards/{id}/retry", ids: vec![setup.failed.clone()], ..approval(setup) }
+}
+
+fn bulk(setup: &Setup) -> BodyRoute {
+    let id = || json!(setup.waiting[0]);
+    BodyRoute {
+        route: "POST /v1/rewards/bulk",
+        ids: Vec::new(),
+        good: json!({"action": "approve", "rewards": [id()], "actor": "admin", "reason": "looked into it"}),
+        required: &["/action", "/rewards", "/actor", "/reason"],
+        objects: &[""],
+        wrong: vec![
+            ("/action", [not_text(), vec![json!("burn"), json!("reverse"), Value::Null]].concat()),
+            ("/rewards", vec![json!([]), json!("rwd_1"), json!(vec![id(); 101]), Value::Null]),
+            ("/actor", not_said(100)),
+            ("/reason", not_said(500)),
+        ],
+        ..BodyRoute::default()
+    }
+}
+
+fn redemption(setup: &Setup) -> BodyRoute {
+    BodyRoute {
+        route: "POST /v1/participants/{id}/redemptions",
+        ids: vec![setup.anna.id.clone()],
+        good: json!({"reference": "order_1", "amount": {"amount": 1, "currency": "USD"}, "actor": "admin", "reason": "by phone"}),
+        required: &["/reference", "/amount", "/amount/amount", "/amount/currency"],
+        objects: &["", "/amount"],
+        wrong: vec![
+            ("/reference", [not_external_id(), vec![Value::Null]].concat()),
+            ("/amount", vec![json!(500), json!("5.00 USD"), json!([]), Value::Null]),
+            ("/amount/amount", [not_amount(), vec![json!(0), Value::Null]].concat()),
+            ("/amount/currency", [not_unit(), vec![json!("task")]].concat()),
+            ("/actor", not_said(100).into_iter().filter(|value| !value.is_null()).collect()),
+            ("/reason", not_said(500).into_iter().filter(|value| !value.is_null()).collect()),
+        ],
         ..BodyRoute::default()
     }
 }

@@ -48,6 +48,14 @@ pub fn ids(setup: &Setup) -> Vec<Case> {
         ("POST /v1/rewards/{id}/approve", "rwd_", by.clone()),
         ("POST /v1/rewards/{id}/reject", "rwd_", by.clone()),
         ("POST /v1/rewards/{id}/reverse", "rwd_", by.clone()),
+        ("POST /v1/rewards/{id}/fulfill", "rwd_", by.clone()),
+        ("POST /v1/rewards/{id}/retry", "rwd_", by.clone()),
+        (
+            "POST /v1/participants/{id}/redemptions",
+            "prt_",
+            json!({"reference": "order_1", "amount": {"amount": 1, "currency": "USD"}}),
+        ),
+        ("GET /v1/participants/{id}/redemptions", "prt_", json!(null)),
         ("GET /v1/participants/{id}/partner-invoices", "prt_", json!(null)),
         ("POST /v1/participants/{id}/tokens", "prt_", json!({})),
         ("GET /v1/billing-runs/{run}", "run_", json!(null)),
@@ -78,6 +86,7 @@ pub fn ids(setup: &Setup) -> Vec<Case> {
         let broken = Case::new(route, &["%FF"], &setup.tenant.key, "no UTF-8 as id").text(&body);
         cases.push(broken.header(KEY.0, KEY.1).names("{path}"));
     }
+    cases.extend(redemptions(setup));
     cases.extend(codes(setup));
     cases.extend(promotions(setup));
     cases.extend(external_ids(setup));
@@ -85,6 +94,22 @@ pub fn ids(setup: &Setup) -> Vec<Case> {
     cases.extend(parts_of_programs(setup));
     cases.extend(sources(setup));
     cases.extend(replays(setup));
+    cases
+}
+
+fn redemptions(setup: &Setup) -> Vec<Case> {
+    let by = json!({"actor": "admin", "reason": "looked into it"}).to_string();
+    let mut cases = Vec::new();
+    for reference in ["order_0", "a%20b", "%20", "anna@example.com", &"x".repeat(129)] {
+        for (route, body) in [
+            ("GET /v1/participants/{id}/redemptions/{reference}", ""),
+            ("POST /v1/participants/{id}/redemptions/{reference}/return", &by),
+        ] {
+            let ids = [setup.anna.id.as_str(), reference];
+            let case = Case::new(route, &ids, &setup.tenant.key, format!("{reference:.40} as reference"));
+            cases.push(case.text(body).gives(404, "not_found"));
+        }
+    }
     cases
 }
 
@@ -281,13 +306,14 @@ pub fn queries(setup: &Setup) -> Vec<Case> {
         cases.push(Case::new(route, ids, key, query).query(query).names(pointer));
     };
     let (partners, days) = (&setup.partners, "from=2026-11-01&to=2026-11-02");
-    let lists: [(&str, &[&str]); 12] = [
+    let lists: [(&str, &[&str]); 13] = [
         ("GET /v1/programs", &[]),
         ("GET /v1/parked-events", &[]),
         ("GET /v1/referrals", &[]),
         ("GET /v1/rewards", &[]),
         ("GET /v1/participants/{id}/ledger", &[&setup.anna.id]),
         ("GET /v1/participants/{id}/enrollments", &[&setup.anna.id]),
+        ("GET /v1/participants/{id}/redemptions", &[&setup.anna.id]),
         ("GET /v1/participants/{id}/partner-invoices", &[&partners.pia.id]),
         ("GET /v1/billing-runs", &[]),
         ("GET /v1/billing-runs/{run}/invoices", &[&partners.run]),
@@ -344,6 +370,7 @@ pub fn queries(setup: &Setup) -> Vec<Case> {
         add("GET /v1/reports/referrals", &[], &format!("{days}&participant={id}"), "?participant");
     }
     for id in ["", "x", "anna", &setup.anna.id] {
+        add("GET /v1/rewards", &[], &format!("program={id}"), "?program");
         add("GET /v1/reports/referrals", &[], &format!("{days}&program={id}"), "?program");
     }
     let route = "GET /v1/decisions/{source+}";

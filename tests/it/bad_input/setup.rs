@@ -27,6 +27,8 @@ pub struct Setup {
     pub delivered: String,
     /// Rewards that wait for approval.
     pub waiting: [String; 2],
+    /// A reward that could not be delivered.
+    pub failed: String,
     /// A reward that was rejected.
     pub rejected: String,
     /// A partner program that has been billed; its invoice in GBP is finalized.
@@ -101,6 +103,12 @@ impl Setup {
         let revoked = tenant.post("/v1/api-keys", json!({"name": "revoked"})).await.created();
         let path = format!("/v1/api-keys/{}", id_of(&revoked));
         assert_eq!(tenant.call("DELETE", &path, None).await.status, 204);
+        let credit = json!({"amount": {"amount": 100, "currency": "USD"}, "kind": "invoice_credit", "actor": "admin",
+            "reason": "by phone"});
+        let path = format!("/v1/participants/{}/rewards", bob.id);
+        let failed = id_of(
+            &tenant.send("POST", &path, credit.to_string(), &[("idempotency-key", "credit")]).await.created(),
+        );
         // The changes of the programs take effect, and every cache is cold.
         world.advance(61).await;
         world.drain().await;
@@ -114,6 +122,7 @@ impl Setup {
             eve,
             delivered,
             waiting: [first, second],
+            failed,
             rejected,
             partners,
             endpoint,

@@ -74,6 +74,13 @@ async fn many_rewards_are_changed_in_one_call_and_each_stands_alone() {
     assert_eq!(tenant.figures(&anna).await, (200, 0, 300, 100));
     assert_eq!(world.told("reward.approved").await.len(), 2);
 
+    // Another organization's rewards are none of theirs.
+    let stranger = world.tenant().await;
+    let answer = stranger.post("/v1/rewards/bulk", call.clone()).await.ok();
+    assert!(
+        answer["results"].as_array().unwrap().iter().take(4).all(|result| result["status"] == 404),
+        "{answer}"
+    );
     for (field, wrong) in [("rewards", json!([])), ("actor", json!("")), ("action", json!("burn"))] {
         let mut call = call.clone();
         call[field] = wrong;
