@@ -226,10 +226,16 @@ fn a_second_level_waits_for_nobody_and_stays_within_its_program() {
 
 #[test]
 fn what_turns_out_to_be_older_than_its_assignment_counts_no_more() {
-    let Binding::Bound { referral, former } = bound() else { panic!("nobody is bound") };
-    let referral = Referral { assigned_at: Some(at(0)), ..referral };
+    let Binding::Bound { referral, .. } = bound() else { panic!("nobody is bound") };
     let anna = referral.referrer.clone();
-    let binding = Binding::Bound { referral, former };
+    let removed = Referral {
+        referrer: ParticipantId::derive(&["lena"]),
+        assigned_at: Some(at(-9)),
+        inactive_from: Some(at(-5)),
+        ..referral.clone()
+    };
+    let referral = Referral { number: 1, assigned_at: Some(at(0)), ..referral };
+    let binding = Binding::Bound { referral, former: vec![removed] };
     let rules = r#"[{"id":"commission","amount":{"percentage":{"percent":"10"}}},
         {"id":"bonus","trigger":"referral_count","amount":{"milestones":{"on_drop":"revoke",
             "steps":[{"at":1,"amount":700,"currency":"USD"}]}}}]"#;
@@ -263,17 +269,16 @@ fn what_turns_out_to_be_older_than_its_assignment_counts_no_more() {
     }
     let state = state.merge(&paid(20_000, -1)).unwrap();
     let second = decided(&state, &first.judgement.memory, &tallies, &posted);
-    assert_eq!(
-        (second.judgement.reason, amounts(&second)),
-        (Reason::PaidBeforeAssignment, vec![-700, -2_000])
-    );
+    assert_eq!((second.judgement.reason, amounts(&second)), (Reason::ReferralInactive, vec![-700, -2_000]));
     let counted = &second.tallies.recipients[&anna];
     let revenue: i64 = counted.revenue.values().sum();
     assert_eq!((second.tallies.referee.standing, counted.qualified, revenue), (0, 0, 0));
     assert_eq!(counted.earned.values().sum::<i64>(), 0);
     assert_eq!(second.judgement.memory.contribution, Contribution::default());
     // What never counted says why, and counts nothing.
-    let never = decided(&state, &Memory::default(), &Tallies::default(), &[]);
-    assert_eq!((never.judgement.reason, amounts(&never)), (Reason::PaidBeforeAssignment, vec![]));
-    assert_eq!(never.tallies, Tallies::default());
+    for (hours, reason) in [(-1, Reason::ReferralInactive), (-20, Reason::PaidBeforeAssignment)] {
+        let never = decided(&paid(20_000, hours), &Memory::default(), &Tallies::default(), &[]);
+        assert_eq!((never.judgement.reason, amounts(&never)), (reason, vec![]));
+        assert_eq!(never.tallies, Tallies::default());
+    }
 }
