@@ -1,10 +1,8 @@
 //! Races, one interleaving after the other: handlers that meet at one invoice, reward, code, milestone, cap or billing run
 //! are interrupted at every call that leaves them, and the books come out the same.
 
-use std::rc::Rc;
-
 use serde_json::{Value, json};
-use tests::sim::{Act, Interleavings, Race, Rows, World, simulate};
+use tests::sim::{Act, Interleavings, Race, Rows, Tenant, World, simulate};
 
 /// The most interruptions of one run of two callers; of more callers it is one less, and still dozens of
 /// runs. The environment variable of this name asks for more.
@@ -12,9 +10,7 @@ const INTERRUPTIONS: usize = 2;
 
 /// An organization with a program and Anna, Ben and Cleo, whom Anna referred.
 struct Stage {
-    world: Rc<World>,
-    key: String,
-    program: String,
+    tenant: Tenant,
     anna: String,
     code: String,
 }
@@ -22,59 +18,19 @@ struct Stage {
 impl Stage {
     async fn set(terms: Value) -> Self {
         let world = World::new().await;
-        let body = json!({"name": "Simulated", "livemode": false});
-        let organization = world.ask(world.root_key(), "POST", "/v1/organizations", body).await;
-        let key = text(&organization["api_key"]["secret"]);
-        let program = json!({"name": "Refer a friend", "terms": terms});
-        let program = text(&world.ask(&key, "POST", "/v1/programs", program).await["id"]);
-        let path = format!("/v1/programs/{program}/participants/anna");
-        let anna = world.ask(&key, "PUT", &path, json!({"name": "Anna's Studio"})).await;
-        let (anna, code) = (text(&anna["id"]), text(&anna["code"]));
+        let tenant = Tenant::new(&world, terms).await;
+        let (anna, code) = tenant.enrol("anna").await;
         world.advance(100);
-        let stage = Self { world, key, program, anna, code };
         for referee in ["ben", "cleo"] {
-            stage.ask("/v1/track/signup", json!({"external_id": referee, "code": stage.code})).await;
+            let body = json!({"external_id": referee, "code": code});
+            tenant.ask("POST", "/v1/track/signup", body).await;
         }
-        stage
-    }
-
-    async fn ask(&self, path: &str, body: Value) -> Value {
-        self.world.ask(&self.key, "POST", path, body).await
-    }
-
-    fn post(&self, path: &str, body: Value) -> Act {
-        let (path, key) = (path.to_owned(), self.key.clone());
-        Act::Http { method: "POST", path, key, body, refusals: &[] }
-    }
-
-    fn paid(&self, referee: &str, invoice: &str, amount: i64) -> Act {
-        let body = json!({"invoice_id": invoice, "processor": "stripe", "external_id": referee,
-            "amount_paid": amount, "currency": "USD"});
-        self.post("/v1/track/invoice-paid", body)
-    }
-
-    fn refund(&self, refund: &str, invoice: &str, amount: i64) -> Act {
-        let body = json!({"refund_id": refund, "processor": "stripe", "invoice_id": invoice, "amount": amount,
-            "currency": "USD"});
-        self.post("/v1/track/refund", body)
-    }
-
-    /// What is in a queue, given to the function that it feeds.
-    fn delivery(&self, queue: &str, function: &'static str) -> Act {
-        let records = self.world.queued(queue).into_iter().enumerate();
-        let records: Vec<Value> = records
-            .map(|(number, body)| json!({"messageId": number.to_string(), "body": body.to_string()}))
-            .collect();
-        assert!(!records.is_empty(), "{queue} is empty");
-        Act::Event { function, event: json!({ "Records": records }) }
-    }
-
-    fn sweep(&self) -> Act {
-        Act::Event { function: "SweepDueFunction", event: json!({}) }
+        Self { tenant, anna, code }
     }
 
     async fn race(&self, acts: Vec<Act>, holds: &dyn Fn(&Rows) -> Result<(), String>) -> Interleavings {
-        let (world, from) = (self.world.clone(), self.world.moment());
+        let world = self.tenant.world.clone();
+        let from = world.moment();
         #[expect(
             clippy::disallowed_methods,
             reason = "it says how long to try, and nothing of what is tried"
@@ -85,8 +41,8 @@ impl Stage {
     }
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().unwrap().to_owned()
+fn sweep() -> Act {
+    Act::Event { function: "SweepDueFunction", event: json!({}) }
 }
 
 /// What stands of a participant's rewards, by rule and in order.
@@ -118,9 +74,9 @@ fn one_invoice_its_twin_and_its_refund() {
     simulate(async {
         let stage = Stage::set(tests::percent_rule("10")).await;
         let acts = vec![
-            stage.paid("ben", "in_1", 20_000),
-            stage.paid("ben", "in_1", 20_000),
-            stage.refund("re_1", "in_1", 5_000),
+            stage.tenant.paid("ben", "in_1", 20_000),
+            stage.tenant.paid("ben", "in_1", 20_000),
+            stage.tenant.refund("re_1", "in_1", 5_000),
         ];
         let holds = |rows: &Rows| is(&standing(rows, &stage.anna), &[("commission", 1_500)]);
         assert_held("invoice, twin, refund", &stage.race(acts, &holds).await);
@@ -131,8 +87,8 @@ fn one_invoice_its_twin_and_its_refund() {
 fn a_table_that_ignores_conditions_is_found_out() {
     simulate(async {
         let stage = Stage::set(tests::percent_rule("10")).await;
-        stage.world.ignore_conditions();
-        let acts = vec![stage.refund("re_1", "in_1", 5_000), stage.paid("ben", "in_1", 20_000)];
+        stage.tenant.world.ignore_conditions();
+        let acts = vec![stage.tenant.refund("re_1", "in_1", 5_000), stage.tenant.paid("ben", "in_1", 20_000)];
         let holds = |rows: &Rows| is(&standing(rows, &stage.anna), &[("commission", 1_500)]);
         let all = stage.race(acts, &holds).await;
         assert!(
@@ -150,9 +106,9 @@ fn one_reward_that_is_delivered_twice_and_refunded() {
         let stage = Stage::set(tests::percent_rule("10")).await;
         let paid = json!({"invoice_id": "in_1", "processor": "stripe", "external_id": "ben", "amount_paid": 20_000,
             "currency": "USD"});
-        stage.ask("/v1/track/invoice-paid", paid).await;
-        let delivery = stage.delivery("FulfillQueue", "FulfillRewardFunction");
-        let acts = vec![delivery.clone(), delivery, stage.refund("re_1", "in_1", 20_000)];
+        stage.tenant.ask("POST", "/v1/track/invoice-paid", paid).await;
+        let delivery = stage.tenant.delivery("FulfillQueue", "FulfillRewardFunction");
+        let acts = vec![delivery.clone(), delivery, stage.tenant.refund("re_1", "in_1", 20_000)];
         let holds = |rows: &Rows| {
             let lines = rows.values().filter(|row| row.has("delta") && row.text("participant") == stage.anna);
             let sum: i64 = lines.map(|line| line.number("delta")).sum();
@@ -166,18 +122,12 @@ fn one_reward_that_is_delivered_twice_and_refunded() {
 fn one_referee_with_two_codes_and_a_payment() {
     simulate(async {
         let stage = Stage::set(tests::percent_rule("10")).await;
-        let path = format!("/v1/programs/{}/participants/ben", stage.program);
-        let ben = stage.world.ask(&stage.key, "PUT", &path, json!({"name": "Ben"})).await;
-        let sign_up = |code: &Value| {
-            let body = json!({"external_id": "dora", "code": code});
-            let (path, key) = ("/v1/track/signup".to_owned(), stage.key.clone());
-            Act::Http { method: "POST", path, key, body, refusals: &["already_referred"] }
-        };
-        let acts =
-            vec![sign_up(&json!(stage.code)), sign_up(&ben["code"]), stage.paid("dora", "in_9", 10_000)];
+        let (ben, code) = stage.tenant.enrol("ben").await;
+        let sign_up = |code: &str| stage.tenant.sign_up("dora", code).or_refused(&["already_referred"]);
+        let acts = vec![sign_up(&stage.code), sign_up(&code), stage.tenant.paid("dora", "in_9", 10_000)];
         let holds = |rows: &Rows| {
             let of = |participant: &str| standing(rows, participant);
-            match (of(&stage.anna), of(ben["id"].as_str().unwrap())) {
+            match (of(&stage.anna), of(&ben)) {
                 (one, none) | (none, one) if none.is_empty() => is(&one, &[("commission", 1_000)]),
                 both => Err(format!("both are paid: {both:?}")),
             }
@@ -190,9 +140,7 @@ fn one_referee_with_two_codes_and_a_payment() {
 fn one_participant_that_is_enrolled_by_three() {
     simulate(async {
         let stage = Stage::set(tests::percent_rule("10")).await;
-        let path = format!("/v1/programs/{}/participants/dora", stage.program);
-        let body = json!({"name": "Anna's Studio"});
-        let enrol = Act::Http { method: "PUT", path, key: stage.key.clone(), body, refusals: &[] };
+        let enrol = stage.tenant.enrolment("dora");
         let holds = |rows: &Rows| {
             let codes = rows.keys().filter(|(_, sk)| sk == "CODE").count();
             // Anna's, and one for all three.
@@ -208,7 +156,7 @@ fn one_milestone_that_two_payments_reach() {
         let terms = json!({"rules": [{"id": "bonus", "trigger": "referral_count",
             "amount": {"milestones": {"steps": [{"at": 2, "amount": 700, "currency": "USD"}]}}}]});
         let stage = Stage::set(terms).await;
-        let acts = vec![stage.paid("ben", "in_1", 10_000), stage.paid("cleo", "in_2", 10_000)];
+        let acts = vec![stage.tenant.paid("ben", "in_1", 10_000), stage.tenant.paid("cleo", "in_2", 10_000)];
         let holds = |rows: &Rows| is(&standing(rows, &stage.anna), &[("bonus", 700)]);
         assert_held("milestone", &stage.race(acts, &holds).await);
     });
@@ -221,9 +169,9 @@ fn one_cap_that_two_payments_reach_and_a_refund_frees() {
             "limits": {"caps": [{"per": "all_time", "amount": 1_500, "currency": "USD"}]}}]});
         let stage = Stage::set(terms).await;
         let acts = vec![
-            stage.paid("ben", "in_1", 10_000),
-            stage.paid("cleo", "in_2", 10_000),
-            stage.refund("re_1", "in_1", 10_000),
+            stage.tenant.paid("ben", "in_1", 10_000),
+            stage.tenant.paid("cleo", "in_2", 10_000),
+            stage.tenant.refund("re_1", "in_1", 10_000),
         ];
         let holds = |rows: &Rows| {
             let sum: i64 = standing(rows, &stage.anna).iter().map(|(_, net)| net).sum();
@@ -240,10 +188,10 @@ fn one_payment_that_two_sweepers_and_its_sign_up_release() {
         let stage = Stage::set(tests::percent_rule("10")).await;
         let paid = json!({"invoice_id": "in_1", "processor": "stripe", "external_id": "dora", "amount_paid": 20_000,
             "currency": "USD"});
-        stage.ask("/v1/track/invoice-paid", paid).await;
-        stage.world.advance(100);
-        let sign_up = stage.post("/v1/track/signup", json!({"external_id": "dora", "code": stage.code}));
-        let acts = vec![sign_up, stage.paid("dora", "in_2", 10_000), stage.sweep()];
+        stage.tenant.ask("POST", "/v1/track/invoice-paid", paid).await;
+        stage.tenant.world.advance(100);
+        let sign_up = stage.tenant.sign_up("dora", &stage.code);
+        let acts = vec![sign_up, stage.tenant.paid("dora", "in_2", 10_000), sweep()];
         let holds =
             |rows: &Rows| is(&standing(rows, &stage.anna), &[("commission", 1_000), ("commission", 2_000)]);
         assert_held("parked payment", &stage.race(acts, &holds).await);
@@ -259,15 +207,15 @@ fn one_billing_run_that_two_workers_do_while_a_refund_comes() {
         for (referee, invoice) in [("ben", "in_1"), ("cleo", "in_2")] {
             let paid = json!({"invoice_id": invoice, "processor": "stripe", "external_id": referee,
                 "amount_paid": 10_000, "currency": "USD"});
-            stage.ask("/v1/track/invoice-paid", paid).await;
+            stage.tenant.ask("POST", "/v1/track/invoice-paid", paid).await;
         }
-        stage.world.deliver().await;
-        let day = stage.world.now().date_naive();
-        stage.world.advance(2 * 86_400);
-        let run = json!({"program": stage.program, "from": day, "to": day, "dry_run": false});
-        stage.ask("/v1/billing-runs", run).await;
-        let work = stage.delivery("ReportQueue", "AggregateReportsFunction");
-        let acts = vec![work.clone(), work, stage.refund("re_1", "in_1", 5_000)];
+        stage.tenant.world.deliver().await;
+        let day = stage.tenant.world.now().date_naive();
+        stage.tenant.world.advance(2 * 86_400);
+        let run = json!({"program": stage.tenant.program, "from": day, "to": day, "dry_run": false});
+        stage.tenant.ask("POST", "/v1/billing-runs", run).await;
+        let work = stage.tenant.delivery("ReportQueue", "AggregateReportsFunction");
+        let acts = vec![work.clone(), work, stage.tenant.refund("re_1", "in_1", 5_000)];
         let holds = |rows: &Rows| {
             let items = rows.iter().filter(|((_, sk), _)| sk.starts_with("INVOICE-ITEM#"));
             let billed: i64 = items.map(|(_, item)| item.number("amount")).sum();

@@ -4,7 +4,7 @@ mod adapters;
 mod bad_input;
 mod billing;
 mod budget;
-mod crash;
+mod courses;
 mod fulfillment;
 mod idempotency;
 mod interleavings;

@@ -1,18 +1,22 @@
 //! Order does not matter for what `schedules` does not tell: a payment's business time that is corrected.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::World;
+
+/// Ten percent, and a milestone for as long as it is reached.
+fn counting_terms() -> Value {
+    let milestone = json!({"steps": [{"at": 1, "amount": 700, "currency": "USD"}], "on_drop": "revoke"});
+    json!({"rules": [
+        {"id": "commission", "amount": {"percentage": {"percent": "10"}}},
+        {"id": "bonus", "trigger": "referral_count", "amount": {"milestones": milestone}}]})
+}
 
 #[tokio::test]
 async fn a_payment_that_turns_out_to_be_older_than_its_program_counts_no_more() {
     let world = World::start().await;
     let tenant = world.tenant().await;
-    let milestone = json!({"steps": [{"at": 1, "amount": 700, "currency": "USD"}], "on_drop": "revoke"});
-    let terms = json!({"rules": [
-        {"id": "commission", "amount": {"percentage": {"percent": "10"}}},
-        {"id": "bonus", "trigger": "referral_count", "amount": {"milestones": milestone}}]});
-    let program = tenant.program(terms).await;
+    let program = tenant.program(counting_terms()).await;
     world.advance(10).await;
     let now = world.now().await;
     let anna = tenant.enrol(&program, "anna", "Anna").await;
@@ -26,6 +30,53 @@ async fn a_payment_that_turns_out_to_be_older_than_its_program_counts_no_more() 
         assert_eq!((available, pending, earned - reversed), (stands, 0, stands));
     }
     assert_eq!(tenant.reason("in_1").await, "program_not_active");
+    world.assert_at_rest().await;
+}
+
+#[tokio::test]
+async fn a_payment_that_turns_out_to_be_older_than_its_assignment_or_to_lie_between_two_counts_no_more() {
+    let world = World::start().await;
+    let tenant = world.tenant().await;
+    let program = tenant.program(counting_terms()).await;
+    world.advance(10).await;
+    let anna = tenant.enrol(&program, "anna", "Anna").await;
+    tenant.post("/v1/track/signup", json!({"external_id": "ben"})).await.created();
+    let assign = |referrer: &str| json!({"program": program, "referrer": referrer});
+    let paid = |invoice: &str, at: DateTime<Utc>| {
+        let body = json!({"invoice_id": invoice, "processor": "stripe", "external_id": "ben",
+            "amount_paid": 20_000, "currency": "USD", "paid_at": at});
+        let (tenant, world) = (tenant.clone(), &world);
+        async move {
+            tenant.post("/v1/track/invoice-paid", body).await.ok();
+            world.drain().await;
+        }
+    };
+    let dora = tenant.enrol(&program, "dora", "Dora").await;
+    let unassigned = world.now().await;
+    world.advance(100).await;
+    tenant.call("PUT", "/v1/referrals/ben", Some(&assign("anna"))).await.created();
+    let assigned = world.now().await;
+    world.advance(100).await;
+    tenant.call("DELETE", "/v1/referrals/ben", None).await.ok();
+    let removed = world.now().await;
+    world.advance(100).await;
+    tenant.call("PUT", "/v1/referrals/ben", Some(&assign("dora"))).await.created();
+    world.advance(100).await;
+    let now = world.now().await;
+    for (invoice, whose, in_time, older, reason) in [
+        ("in_1", &anna, assigned, unassigned, "paid_before_assignment"),
+        ("in_2", &dora, now, removed, "referral_inactive"),
+    ] {
+        for (at, stands) in [(in_time, 2_700), (older, 0)] {
+            paid(invoice, at).await;
+            let (available, pending, earned, reversed) = tenant.figures(whose).await;
+            assert_eq!((available, pending, earned - reversed), (stands, 0, stands), "{invoice}");
+        }
+        assert_eq!(tenant.reason(invoice).await, reason);
+        // Nothing is left of it in the counters: the next one is the first again.
+        paid(&format!("{invoice}_again"), in_time).await;
+        assert_eq!(tenant.figures(whose).await.0, 2_700, "{invoice}");
+    }
     world.assert_at_rest().await;
 }
 

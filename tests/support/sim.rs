@@ -7,8 +7,10 @@
 //!
 //! Whatever a function will dial one day (a processor, a customer's endpoint) becomes a further [`Service`] here.
 
+mod act;
 mod check;
 mod client;
+mod course;
 mod delivery;
 mod plan;
 mod queue;
@@ -17,13 +19,17 @@ mod schedule;
 mod story;
 mod table;
 mod teller;
+mod tenant;
 mod wire;
 mod world;
 
+pub use act::Act;
 pub use check::{Outcome, Violation};
+pub use course::{Course, End, Step, Survival};
 pub use plan::{Call, Effect, Fault, Service};
-pub use race::{Act, Interleavings, Race};
+pub use race::{Interleavings, Race};
 pub use schedule::{Report, Schedule, Walker};
 pub use story::{Delivery, Event, Manner, RESTORED, Shape, Story, TAKEN};
 pub use table::{Kept, Rows};
+pub use tenant::Tenant;
 pub use world::{Moment, Reply, World, simulate};

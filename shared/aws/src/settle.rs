@@ -265,7 +265,7 @@ impl Settler {
         fact: Option<&Fact>,
         now: DateTime<Utc>,
     ) -> Result<Option<Settled>, SettleError> {
-        let found = self.store.find_program_then(organization, &payer.binding, &row.state).await?;
+        let found = self.store.find_program_then(organization, &payer.binding, &row).await?;
         let known_payer = Payer { external_id: payer.referee.clone(), ..row.payer.clone() };
         let counters = read_counters(&self.store, organization, &row, payer, found.as_ref()).await?;
         let case = Case {
@@ -303,9 +303,8 @@ impl Settler {
         }
         row.waiting_for = None;
         row.parked = (reason == Reason::AwaitingPayment).then(|| parked_since(before, now));
-        // An event that turns out to lie before its program or its referral takes back under the terms that it earned by.
-        row.program = found.as_ref().map(|found| found.then.program.clone()).or(row.program);
-        row.terms_version = decision.judgement.terms_version.or(row.terms_version);
+        row.program = found.as_ref().map(|found| found.then.program.clone());
+        row.terms_version = decision.judgement.terms_version;
         row.variant = decision.judgement.variant.clone();
         row.memory = decision.judgement.memory.clone();
         let mut tallies = decision.tallies.clone();

@@ -160,16 +160,16 @@ pub fn judge(case: &Case<'_>) -> Result<Judgement, MoneyError> {
         Binding::Unknown if case.payer.external_id.is_none() => return Ok(stop(Reason::PayerUnknown)),
         Binding::Unknown => return Ok(stop(Reason::AwaitingSignup)),
         Binding::Organic { .. } => return Ok(stop(Reason::NotReferred)),
-        Binding::Bound { .. } => case.binding.referral_at(payment.paid_at),
+        Binding::Bound { .. } => case.binding.judged_at(payment.paid_at, case.memory.referral),
     };
-    let (referral, then) = match (referral, case.then) {
+    let (referral, unheld, then) = match (referral, case.then) {
         (Err(reason), _) => return Ok(stop(reason)),
-        (Ok(_), None) => return Ok(stop(Reason::ProgramNotActive)),
+        (Ok((_, unheld)), None) => return Ok(stop(unheld.unwrap_or(Reason::ProgramNotActive))),
         // A second level stays within its program.
-        (Ok(referral), _) if case.state.is_earned_elsewhere(&referral.program) => {
+        (Ok((referral, None)), _) if case.state.is_earned_elsewhere(&referral.program) => {
             return Ok(stop(Reason::NotReferred));
         }
-        (Ok(referral), Some(then)) => (referral, then),
+        (Ok((referral, unheld)), Some(then)) => (referral, unheld, then),
     };
     let in_band = (!case.state.out_of_band.is_empty() && !then.terms.draft.accept_out_of_band)
         .then(|| case.state.without_out_of_band());
@@ -177,7 +177,9 @@ pub fn judge(case: &Case<'_>) -> Result<Judgement, MoneyError> {
     let variant = variant_of(&then.program, &referral.referee, &then.terms.draft.variants);
     let mut judgement =
         Judgement { terms_version: Some(then.terms.version), variant, ..stop(Reason::Earned) };
+    judgement.memory.referral = referral.number;
     let settled = match in_band {
+        _ if unheld.is_some() => unheld,
         Some(ref state) if state.payment.as_ref().is_none_or(|payment| payment.amount == 0) => {
             Some(Reason::OutOfBand)
         }

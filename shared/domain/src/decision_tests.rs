@@ -26,9 +26,11 @@ use chrono::TimeZone as _;
 use super::*;
 use crate::code::ReferralCode;
 use crate::id::{Channel, ExternalId, OrganizationId, ProcessorRef, RewardId};
+use crate::ledger::{Cause, Context, open};
 use crate::money::{Currency, Unit};
 use crate::referral::FoundBy;
 use crate::source::{Earned, Payment, Refund, RefundStatus};
+use crate::tally::Contribution;
 use crate::terms::TermsDraft;
 
 fn at(hours: i64) -> DateTime<Utc> {
@@ -220,4 +222,63 @@ fn a_second_level_waits_for_nobody_and_stays_within_its_program() {
     assert_eq!(reason(own.clone(), &Binding::Unknown, &Payer::default()), Reason::NotReferred);
     assert_eq!(reason(other, &bound(), &payer()), Reason::NotReferred);
     assert_ne!(reason(own, &bound(), &payer()), Reason::NotReferred);
+}
+
+#[test]
+fn what_turns_out_to_be_older_than_its_assignment_counts_no_more() {
+    let Binding::Bound { referral, .. } = bound() else { panic!("nobody is bound") };
+    let anna = referral.referrer.clone();
+    let removed = Referral {
+        referrer: ParticipantId::derive(&["lena"]),
+        assigned_at: Some(at(-9)),
+        inactive_from: Some(at(-5)),
+        ..referral.clone()
+    };
+    let referral = Referral { number: 1, assigned_at: Some(at(0)), ..referral };
+    let binding = Binding::Bound { referral, former: vec![removed] };
+    let rules = r#"[{"id":"commission","amount":{"percentage":{"percent":"10"}}},
+        {"id":"bonus","trigger":"referral_count","amount":{"milestones":{"on_drop":"revoke",
+            "steps":[{"at":1,"amount":700,"currency":"USD"}]}}}]"#;
+    let then = then(rules, ProgramStatus::Active);
+    let (source, payer) = (invoice(), payer());
+    let decided = |state: &SourceState, memory: &Memory, tallies: &Tallies, posted: &[Posted]| {
+        let (source, payer, binding, then) = (&source, &payer, &binding, Some(&then));
+        let case = Case { source, state, payer, binding, then, memory, tallies, rate: None, now: at(2) };
+        decide(&case, posted).unwrap()
+    };
+    let amounts = |decision: &Decision| -> Vec<i64> {
+        decision.deltas.iter().map(|delta| delta.amount.amount).collect()
+    };
+    let state = paid(20_000, 1);
+    let first = decided(&state, &Memory::default(), &Tallies::default(), &[]);
+    assert_eq!((amounts(&first), first.tallies.recipients[&anna].qualified), (vec![2_000, 700], 1));
+    let (mut posted, mut tallies) = (Vec::new(), first.tallies);
+    for delta in &first.deltas {
+        let context = Context {
+            program: then.program.clone(),
+            terms_version: 1,
+            referee: ExternalId::parse("ben").unwrap(),
+            opens: Cause::Earned,
+            takes_back: Cause::Correction,
+            note: None,
+            occurred_at: at(1),
+            recorded_at: at(2),
+        };
+        let (_, after) = open(delta, &context);
+        if delta.source == source { posted.push(after) } else { note_posted(&mut tallies, delta, after) }
+    }
+    let state = state.merge(&paid(20_000, -1)).unwrap();
+    let second = decided(&state, &first.judgement.memory, &tallies, &posted);
+    assert_eq!((second.judgement.reason, amounts(&second)), (Reason::ReferralInactive, vec![-700, -2_000]));
+    let counted = &second.tallies.recipients[&anna];
+    let revenue: i64 = counted.revenue.values().sum();
+    assert_eq!((second.tallies.referee.standing, counted.qualified, revenue), (0, 0, 0));
+    assert_eq!(counted.earned.values().sum::<i64>(), 0);
+    assert_eq!(second.judgement.memory.contribution, Contribution::default());
+    // What never counted says why, and counts nothing.
+    for (hours, reason) in [(-1, Reason::ReferralInactive), (-20, Reason::PaidBeforeAssignment)] {
+        let never = decided(&paid(20_000, hours), &Memory::default(), &Tallies::default(), &[]);
+        assert_eq!((never.judgement.reason, amounts(&never)), (reason, vec![]));
+        assert_eq!(never.tallies, Tallies::default());
+    }
 }

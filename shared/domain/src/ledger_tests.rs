@@ -171,6 +171,18 @@ fn a_reward_taken_back_undelivered_comes_back_as_a_new_one() {
 }
 
 #[test]
+fn a_reward_that_comes_back_as_a_new_one_keeps_what_was_taken_by_hand() {
+    let mut account = Account::default();
+    account.set_target(2000);
+    let by_hand = |posted: Posted| Posted { taken: 300, hands: vec!["first".to_owned()], ..posted };
+    account.posted = account.posted.map(by_hand);
+    account.set_target(0);
+    account.set_target(1700);
+    let posted = account.posted.unwrap();
+    assert_eq!((posted.generation, posted.taken, &*posted.hands), (1, 300, &["first".to_owned()][..]));
+}
+
+#[test]
 fn a_refund_during_delivery_does_not_change_what_the_worker_delivers() {
     let mut account = Account::default();
     account.set_target(2000);

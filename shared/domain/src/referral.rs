@@ -146,6 +146,21 @@ impl Binding {
         found.ok_or_else(|| if removed() { Reason::ReferralInactive } else { Reason::PaidBeforeAssignment })
     }
 
+    /// The referral that an event of `at` is judged under, and why it earns nothing by it, if no referral holds then: it is
+    /// the one that the event was judged under `before`, so that what was counted by it is counted no more.
+    ///
+    /// # Errors
+    /// The reason why there is none.
+    pub fn judged_at(&self, at: DateTime<Utc>, before: u32) -> Result<(&Referral, Option<Reason>), Reason> {
+        let known = |reason| self.numbered(before).map(|referral| (referral, Some(reason))).ok_or(reason);
+        self.referral_at(at).map_or_else(known, |referral| Ok((referral, None)))
+    }
+
+    fn numbered(&self, number: u32) -> Option<&Referral> {
+        let Self::Bound { referral, former } = self else { return None };
+        former.iter().chain([referral]).find(|known| known.number == number)
+    }
+
     /// The latest referral, removed or not.
     #[must_use]
     pub const fn latest(&self) -> Option<&Referral> {

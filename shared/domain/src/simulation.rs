@@ -335,7 +335,8 @@ impl Simulation {
     fn decide(&self, source: &SourceId, row: &Row) -> Result<(Decision, Option<u32>), SimulationError> {
         let binding = self.binding(row.payer.external_id.as_ref());
         let at = row.state.payment.as_ref().map(|payment| payment.paid_at);
-        let referral = at.and_then(|at| binding.referral_at(at).ok().map(|referral| (at, referral)));
+        let judged = |at| binding.judged_at(at, row.memory.referral).ok().map(|(referral, _)| (at, referral));
+        let referral = at.and_then(judged);
         let then = referral.map(|(at, referral)| ProgramThen {
             program: self.program.id.clone(),
             status: self.program.status_at(at),

@@ -159,6 +159,13 @@ pub struct Memory {
     /// What it adds to the counters now.
     #[serde(default)]
     pub contribution: Contribution,
+    /// By which of the payer's referrals.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub referral: u32,
+}
+
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Memory {
@@ -281,5 +288,44 @@ mod tests {
         assert_eq!(tally.spent(&rule, CapPeriod::Day, unit, day(2)), 0);
         tally.spend(&rule, CapPeriod::Day, unit, 5, day(2));
         assert_eq!(tally.spent(&rule, CapPeriod::Day, unit, day(2)), 5);
+    }
+
+    #[test]
+    fn a_clock_that_lags_spends_of_the_period_that_has_begun() {
+        let (rule, unit) = (RuleId::parse("r").unwrap(), Unit::parse("USD").unwrap());
+        let day = |day| Utc.with_ymd_and_hms(2026, 11, day, 12, 0, 0).unwrap();
+        let mut tally = Tally::default();
+        tally.spend(&rule, CapPeriod::Day, unit, 70, day(2));
+        tally.spend(&rule, CapPeriod::Day, unit, 20, day(1));
+        assert_eq!(tally.spent(&rule, CapPeriod::Day, unit, day(1)), 90);
+        assert_eq!(tally.spent(&rule, CapPeriod::Day, unit, day(2)), 90);
+    }
+
+    #[test]
+    fn a_unit_waits_once_until_enough_of_it_is_earned() {
+        let money = |amount, unit| Money::new(amount, Unit::parse(unit).unwrap());
+        let (usd, eur) = (Unit::parse("USD").unwrap(), Unit::parse("EUR").unwrap());
+        let least = [money(1_000, "USD"), money(500, "EUR")];
+        let mut tally = Tally::default();
+        for amount in [400, 400] {
+            tally.earn(money(amount, "USD")).unwrap();
+            assert!(tally.must_wait(usd, &least));
+            assert_eq!((tally.release(&least), &*tally.waiting), (Vec::new(), &[usd][..]));
+        }
+        assert!(tally.must_wait(eur, &least));
+        tally.earn(money(200, "USD")).unwrap();
+        assert!(!tally.must_wait(usd, &least));
+        assert_eq!((tally.release(&least), &*tally.waiting), (vec![usd], &[eur][..]));
+        // What need not wait is not released either.
+        assert!(!tally.must_wait(usd, &least));
+        assert_eq!((tally.release(&least), &*tally.waiting), (Vec::new(), &[eur][..]));
+        assert_eq!((tally.release(&[]), &*tally.waiting), (vec![eur], &[][..]));
+    }
+
+    #[test]
+    fn a_memory_with_anything_in_it_is_kept() {
+        assert!(Memory::default().is_empty());
+        let contribution = Contribution { stands: true, ..Contribution::default() };
+        assert!(!Memory { contribution, ..Memory::default() }.is_empty());
     }
 }

@@ -1,202 +1,105 @@
-//! A billing run that is killed, refused or left without an answer at any of its calls bills what it bills without any fault,
+//! A billing run that is stopped, refused or left without an answer at any of its calls bills what it bills without any fault,
 //! and nothing twice.
 
-use std::path::Path;
-
 use local::{Effect, Fault};
-use serde_json::{Value, json};
-use tests::{Participant, Tenant, World};
+use serde_json::json;
+use tests::sim::{self, Act, Course, End, Kept, Rows, Step, simulate};
+use tests::{Tenant, World};
 
-use super::{assert_billed_exactly, cash};
+use super::{assert_billed_exactly, billed_exactly, cash};
 
-/// What all runs begin with: a table with one partner of more lines than one transaction takes, one with a few, one whose
-/// lines come to nothing, and one whose reward waits.
-struct Prepared {
-    state: tempfile::TempDir,
-    key: String,
-    program: String,
-    day: String,
-    partners: Vec<Participant>,
+/// A table with one partner of more lines than one transaction takes, one with a few, one whose lines come to nothing, and
+/// one whose reward waits; and the day of them.
+async fn prepared() -> (sim::Tenant, String) {
+    let mut terms = cash("10");
+    terms["rules"][0]["approval"] = json!({"manual_above": {"amount": 50_000, "currency": "USD"}});
+    let world = sim::World::new().await;
+    let tenant = sim::Tenant::new(&world, terms).await;
+    world.advance(100);
+    for name in ["many", "few", "short", "waits"] {
+        let (_, code) = tenant.enrol(name).await;
+        tenant.perform(tenant.sign_up(&format!("of-{name}"), &code)).await;
+    }
+    for number in 0..95 {
+        tenant.perform(tenant.paid("of-many", &format!("in_m{number}"), 1_000 + number)).await;
+    }
+    for (name, amount) in [("few", 3_000), ("short", 3_000), ("waits", 900_000)] {
+        tenant.perform(tenant.paid(&format!("of-{name}"), &format!("in_{name}"), amount)).await;
+    }
+    world.deliver().await;
+    // A correction after the delivery; another partner's reward is taken back in full before it was billed.
+    tenant.perform(tenant.refund("re_f", "in_few", 1_000)).await;
+    tenant.perform(tenant.refund("re_s", "in_short", 3_000)).await;
+    let day = world.now().date_naive().to_string();
+    world.advance(super::DAY + 1_200);
+    (tenant, day)
 }
 
-impl Prepared {
-    async fn new() -> Self {
-        let state = tempfile::tempdir().unwrap();
-        let world = World::start_in(state.path()).await;
-        let tenant = world.tenant().await;
-        let mut terms = cash("10");
-        terms["rules"][0]["approval"] = json!({"manual_above": {"amount": 50_000, "currency": "USD"}});
-        let program = tenant.program(terms).await;
-        let mut partners = Vec::new();
-        for name in ["many", "few", "short", "waits"] {
-            let partner = tenant.enrol(&program, name, name).await;
-            tenant.sign_up(&format!("of-{name}"), &partner.code).await.created();
-            partners.push(partner);
-        }
-        for number in 0..95 {
-            tenant.pay("of-many", &format!("in_m{number}"), 1_000 + number).await.ok();
-        }
-        tenant.pay("of-few", "in_f", 3_000).await.ok();
-        tenant.pay("of-short", "in_s", 3_000).await.ok();
-        tenant.pay("of-waits", "in_w", 900_000).await.ok();
-        world.drain().await;
-        // A correction after the delivery; another partner's reward is taken back in full before it was billed.
-        tenant.refund("re_f", "in_f", 1_000).await.ok();
-        tenant.refund("re_s", "in_s", 3_000).await.ok();
-        let day = world.now().await.date_naive().to_string();
-        world.advance(super::DAY + 1_200).await;
-        world.drain().await;
-        world.assert_at_rest().await;
-        let key = tenant.key;
-        drop(world);
-        Self { state, key, program, day, partners }
-    }
-
-    async fn run(&self) -> Run<'_> {
-        let state = tempfile::tempdir().unwrap();
-        copy(self.state.path(), state.path());
-        Run { world: World::start_in(state.path()).await, state, of: self }
-    }
+fn bill<'a>(tenant: &'a sim::Tenant, day: &'a str, name: &'static str) -> Vec<Step<'a>> {
+    let body = json!({"program": tenant.program, "from": day, "to": day, "dry_run": false});
+    let begin = tenant.post("/v1/billing-runs", body).under(name);
+    vec![Box::new(move |_| begin.clone()), Box::new(|_| Act::Delivery)]
 }
 
-fn copy(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-    }
-}
-
-struct Run<'a> {
-    world: World,
-    state: tempfile::TempDir,
-    of: &'a Prepared,
-}
-
-impl Run<'_> {
-    fn tenant(&self) -> Tenant {
-        self.world.tenant_with(self.of.key.clone())
-    }
-
-    async fn restart_if_halted(self) -> Self {
-        if !self.world.stage.faults().log().halted {
-            return self;
-        }
-        let Self { world, state, of } = self;
-        drop(world);
-        Self { world: World::start_in(state.path()).await, state, of }
-    }
-
-    /// Begins a run as a caller does, until it is accepted, and lets it work.
-    async fn bill(mut self, key: &str) -> Self {
-        let body =
-            json!({"program": self.of.program, "from": self.of.day, "to": self.of.day, "dry_run": false});
-        for attempt in 0.. {
-            assert!(attempt < 3, "the run is not accepted");
-            let headers = [("idempotency-key", key)];
-            let answer = self.tenant().send("POST", "/v1/billing-runs", body.to_string(), &headers).await;
-            self = self.restart_if_halted().await;
-            if answer.status == 202 {
-                break;
-            }
-        }
-        self.drain().await
-    }
-
-    async fn drain(self) -> Self {
-        self.world.call("POST", "/_local/drain", None, Some(&json!({}))).await;
-        self.restart_if_halted().await
-    }
-
-    /// Lets the sweeper and the queues finish, and answers what every partner was billed.
-    async fn outcome(self) -> Vec<Value> {
-        self.world.plan(Vec::new());
-        for _ in 0..3 {
-            self.world.advance(400).await;
-            self.world.drain().await;
-        }
-        assert_billed_exactly(&self.world).await;
-        self.world.assert_at_rest().await;
-        let tenant = self.tenant();
-        let mut outcome = Vec::new();
-        for partner in &self.of.partners {
-            let list = tenant.get(&format!("/v1/participants/{}/partner-invoices", partner.id)).await.ok();
-            for invoice in list["data"].as_array().unwrap() {
-                outcome.push(json!([invoice["status"], invoice["total"], invoice["lines"]]));
-            }
-        }
-        let runs = tenant.get("/v1/billing-runs").await.ok();
-        for run in runs["data"].as_array().unwrap() {
-            let figures = ["status", "participants", "invoices", "lines", "totals", "left_out"];
-            outcome.push(figures.iter().map(|name| run[*name].clone()).collect());
-        }
-        outcome
-    }
-}
-
-#[tokio::test]
-async fn a_run_survives_a_fault_at_any_call() {
-    let prepared = Prepared::new().await;
-    let run = prepared.run().await;
-    run.world.plan(Vec::new());
-    let run = run.bill("month").await;
-    let calls = run.world.stage.faults().log().calls.len();
-    let expected = run.outcome().await;
-    assert!(calls > 20, "{calls}");
-    let total: i64 = (0..95).map(|number: i64| (1_000 + number) / 10).sum();
-    assert_eq!(expected[0], json!(["draft", {"amount": total, "currency": "USD"}, 95]));
-    assert_eq!(expected[1], json!(["draft", {"amount": 200, "currency": "USD"}, 2]));
-    assert_eq!(expected[2][1], json!(4), "{expected:?}");
-    let effects = [
-        Effect::HaltBefore,
-        Effect::HaltAfter,
-        Effect::Conflict,
-        Effect::Unavailable,
-        Effect::LoseAnswer,
-        Effect::Throttle,
-    ];
-    for skip in 0..calls {
-        // Stops at every call; of the others one after the other.
-        let refusal = effects.iter().skip(2).cycle().nth(skip).unwrap();
-        for effect in effects.iter().take(2).chain([refusal]) {
-            let run = prepared.run().await;
-            let skip = u32::try_from(skip).unwrap();
-            run.world.plan(vec![Fault { call: None, skip, times: 1, effect: *effect }]);
-            let outcome = run.bill("month").await.outcome().await;
-            assert_eq!(outcome, expected, "{effect:?} at call {skip}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn voiding_and_billing_again_survive_a_stop_at_any_call() {
-    let prepared = Prepared::new().await;
-    let story = async |fault: Option<Fault>| {
-        let run = prepared.run().await;
-        run.world.plan(Vec::new());
-        let mut run = run.bill("month").await;
-        let few = format!("/v1/participants/{}/partner-invoices", prepared.partners[1].id);
-        let invoice = run.tenant().get(&few).await.ok()["data"][0]["id"].as_str().unwrap().to_owned();
-        run.world.plan(fault.into_iter().collect());
-        let void = format!("/v1/partner-invoices/{invoice}/void");
-        for attempt in 0.. {
-            assert!(attempt < 3, "the invoice is not void");
-            let answer = run.tenant().post(&void, json!({"actor": "finance", "reason": "wrong"})).await;
-            run = run.restart_if_halted().await;
-            if answer.status == 200 {
-                break;
-            }
-        }
-        let run = run.bill("again").await;
-        let calls = run.world.stage.faults().log().calls.len();
-        (calls, run.outcome().await)
+/// Every invoice and every run; and that each comes to its lines.
+fn billed(rows: &Rows) -> Result<Vec<String>, String> {
+    let items: Vec<_> = rows.values().map(|row| row.as_item()).collect();
+    billed_exactly(&items)?;
+    let invoices = rows.iter().filter(|((_, sk), row)| sk.starts_with("INVOICE#") && row.has("parts"));
+    let invoice = |row: &Kept| {
+        format!("{}: {} on {} lines", row.text("status"), row.number("total"), row.number("lines"))
     };
-    let (calls, expected) = story(None).await;
-    assert!(calls > 10, "{calls}");
-    for skip in 0..u32::try_from(calls).unwrap() {
-        let effect = if skip % 2 == 0 { Effect::HaltBefore } else { Effect::HaltAfter };
-        let (_, outcome) = story(Some(Fault { call: None, skip, times: 1, effect })).await;
-        assert_eq!(outcome, expected, "{effect:?} at call {skip}");
-    }
+    let runs = rows.values().filter(|row| row.has("position"));
+    let run = |row: &Kept| {
+        let figures = ["participants", "invoices", "lines", "waiting", "not_above_zero"];
+        let figures = figures.map(|name| format!("{} {name}", row.number(name)));
+        format!("{}: {}", row.text("status"), figures.join(", "))
+    };
+    let mut all: Vec<_> = invoices.map(|(_, row)| invoice(row)).chain(runs.map(|row| run(row))).collect();
+    all.sort();
+    Ok(all)
+}
+
+async fn survives(course: &str, tenant: &sim::Tenant, steps: Vec<Step<'_>>) -> End {
+    let from = tenant.world.moment();
+    let survival = Course { tenant, from, steps, in_turn: true, tells: &billed }.run().await;
+    survival.assert_held(course);
+    survival.end
+}
+
+#[test]
+fn a_run_survives_every_fault_at_any_call() {
+    let end = simulate(async {
+        let (tenant, day) = prepared().await;
+        survives("a billing run", &tenant, bill(&tenant, &day, "month")).await
+    });
+    let total: i64 = (0..95).map(|number: i64| (1_000 + number) / 10).sum();
+    let expected = [
+        "done: 4 participants, 2 invoices, 97 lines, 1 waiting, 0 not_above_zero".to_owned(),
+        "draft: 200 on 2 lines".to_owned(),
+        format!("draft: {total} on 95 lines"),
+    ];
+    assert_eq!(end.tells, expected);
+}
+
+#[test]
+fn voiding_and_billing_again_survive_every_fault_at_any_call() {
+    let end = simulate(async {
+        let (tenant, day) = prepared().await;
+        for step in bill(&tenant, &day, "month") {
+            tenant.perform(step(&tenant.world.rows())).await;
+        }
+        let void = |rows: &Rows| {
+            let invoice = rows.values().find(|row| row.has("parts") && row.number("total") == 200);
+            let path = format!("/v1/partner-invoices/{}/void", invoice.unwrap().text("invoice"));
+            tenant.post(&path, json!({"actor": "finance", "reason": "wrong"}))
+        };
+        let mut steps: Vec<Step<'_>> = vec![Box::new(void)];
+        steps.extend(bill(&tenant, &day, "again"));
+        survives("voiding and billing again", &tenant, steps).await
+    });
+    let of_few: Vec<_> = end.tells.iter().filter(|told| told.contains("200 on 2 lines")).collect();
+    assert_eq!(of_few, ["draft: 200 on 2 lines", "void: 200 on 2 lines"]);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::table::{Kept, Rows};
-use super::world::{EVENTS, World};
+use super::world::{EVENTS, Reply, World};
 
 /// How often everything is swept and delivered until it must be at rest.
 const ROUNDS: usize = 5;
@@ -99,8 +99,7 @@ fn sound(rows: &Rows) -> Result<(), Violation> {
 pub(super) async fn come_to_rest(world: &World, from: &Rows) -> Result<Rows, Violation> {
     let mut rows = from.clone();
     for _ in 0..ROUNDS {
-        world.advance(200);
-        world.invoke("the sweeper", "SweepDueFunction", json!({})).await;
+        sweep(world).await;
         rows = step(world, &rows)?;
         let failed = world.deliver().await;
         rows = step(world, &rows)?;
@@ -110,6 +109,12 @@ pub(super) async fn come_to_rest(world: &World, from: &Rows) -> Result<Rows, Vio
     }
     at_rest(world, &rows)?;
     Ok(rows)
+}
+
+/// Lets leases end, and what is left undone be found.
+pub(super) async fn sweep(world: &World) {
+    world.advance(200);
+    world.invoke("the sweeper", "SweepDueFunction", json!({})).await;
 }
 
 /// What every step must leave as it was, and what must hold after it. The rows as they are now.
@@ -174,6 +179,20 @@ pub(super) fn outcome(rows: &Rows, participant: &str) -> Outcome {
     }
     outcome.rewards.sort();
     outcome
+}
+
+/// What is available and what is pending, as the API tells it.
+pub(super) async fn balance(world: &World, key: &str, participant: &str) -> Result<(i64, i64), Violation> {
+    let bearer = format!("Bearer {key}");
+    let path = format!("/v1/participants/{participant}/balances");
+    world.observe();
+    let headers = [("authorization", bearer.as_str())];
+    let reply = world.http("balances", "GET", &path, &headers, String::new()).await;
+    let Some(Reply { status: 200, body }) = reply else {
+        return violation(format!("the balances cannot be read: {reply:?}"));
+    };
+    let figure = |name: &str| body["data"][0][name].as_i64().unwrap_or_default();
+    Ok((figure("available") - figure("shortfall"), figure("pending")))
 }
 
 pub(super) fn violation<T>(words: String) -> Result<T, Violation> {

@@ -13,7 +13,7 @@ use std::rc::Rc;
 use anyhow::{Context as _, Result};
 
 use super::check::{Outcome, Violation};
-use super::plan::{Call, Fault};
+use super::plan::{Call, Effect, Fault};
 use super::story::{Event, Manner, RESTORED, Story, TAKEN};
 use super::teller::{Stage, Teller, Told};
 use super::world::{Moment, World};
@@ -118,6 +118,8 @@ impl Node {
 pub struct Walker {
     world: Rc<World>,
     stage: Stage,
+    /// What may become of calls.
+    effects: &'static [Effect],
 }
 
 impl Walker {
@@ -125,7 +127,13 @@ impl Walker {
     pub async fn new() -> Self {
         let world = World::new().await;
         let stage = Stage::set(&world).await;
-        Self { world, stage }
+        Self { world, stage, effects: &Effect::ALL }
+    }
+
+    /// Walks with these faults alone.
+    #[must_use]
+    pub fn with(self, effects: &'static [Effect]) -> Self {
+        Self { effects, ..self }
     }
 
     /// Walks every order of a story with up to `faults` faults in each. `progress` hears of every round.
@@ -172,7 +180,8 @@ impl Walker {
             report.calls += u64::try_from(calls.len()).unwrap();
             if node.faults + plan.len() < most {
                 let from = plan.last().map_or(0, |fault: &Fault| fault.call + 1);
-                plans.extend(faults(&calls, from).map(|fault| [plan.as_slice(), &[fault]].concat()));
+                let faults = faults(&calls, from).filter(|fault| self.effects.contains(&fault.effect));
+                plans.extend(faults.map(|fault| [plan.as_slice(), &[fault]].concat()));
             }
             match came {
                 Ok(child) if event.is_none() => report.schedules += child.schedules,

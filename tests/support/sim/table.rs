@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use local::direct::{DirectTable, Row, Value};
 
 /// A row, and a number that equal rows share.
@@ -18,6 +19,11 @@ impl Kept {
     fn new(row: Row) -> Self {
         let hash = row.iter().fold(0_u64, |sum, (name, value)| sum.wrapping_add(hash_of(name, value)));
         Self { row, hash }
+    }
+
+    /// As the SDK reads it.
+    pub fn as_item(&self) -> aws::store::Item {
+        self.row.iter().map(|(name, value)| (name.clone(), as_attribute(value))).collect()
     }
 
     /// Whether it has an attribute.
@@ -44,6 +50,22 @@ impl Kept {
             Some(Value::N(digits)) => digits.parse().unwrap(),
             _ => 0,
         }
+    }
+}
+
+fn as_attribute(value: &Value) -> AttributeValue {
+    match value {
+        Value::S(text) => AttributeValue::S(text.clone()),
+        Value::N(digits) => AttributeValue::N(digits.clone()),
+        Value::BOOL(flag) => AttributeValue::Bool(*flag),
+        Value::NULL(flag) => AttributeValue::Null(*flag),
+        Value::SS(set) => AttributeValue::Ss(set.clone()),
+        Value::NS(set) => AttributeValue::Ns(set.clone()),
+        Value::L(list) => AttributeValue::L(list.iter().map(as_attribute).collect()),
+        Value::M(map) => {
+            AttributeValue::M(map.iter().map(|(name, value)| (name.clone(), as_attribute(value))).collect())
+        }
+        Value::B(_) | Value::BS(_) => unreachable!("the product stores no bytes"),
     }
 }
 
@@ -92,7 +114,8 @@ impl Table {
         self.look()
     }
 
-    fn look(&self) -> Rows {
+    /// Every row.
+    pub(super) fn look(&self) -> Rows {
         let seen = self.seen.borrow();
         let mut rows = Rows::new();
         for row in self.direct.rows(&self.name).unwrap() {
@@ -106,9 +129,8 @@ impl Table {
         rows
     }
 
-    /// Makes these all the rows that there are.
-    pub(super) fn set(&self, rows: &Rows) {
-        let found = self.look();
+    /// Makes these all the rows that there are, where `found` are all that there were.
+    pub(super) fn set(&self, found: &Rows, rows: &Rows) {
         for ((pk, sk), _) in found.iter().filter(|(key, _)| !rows.contains_key(key)) {
             let key = [("pk", pk), ("sk", sk)].map(|(name, text)| (name.to_owned(), Value::S(text.clone())));
             self.direct.delete(&self.name, key.into()).unwrap();

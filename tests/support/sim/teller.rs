@@ -1,10 +1,13 @@
 //! Who tells a story to the functions, as Stripe and a backend do.
 
+use std::rc::Rc;
+
 use serde_json::{Value, json};
 
 use super::check::{self, Outcome, Violation, violation};
 use super::story::{Delivery, Event, Manner, Shape};
 use super::table::Rows;
+use super::tenant::{Tenant, text};
 use super::world::{Moment, Reply, World};
 
 /// The signing secret of the endpoint.
@@ -33,27 +36,13 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) async fn set(world: &World) -> Self {
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let organization = world
-            .ask(
-                world.root_key(),
-                "POST",
-                "/v1/organizations",
-                json!({"name": "Simulated", "livemode": false}),
-            )
-            .await;
-        let key = text(&organization["api_key"]["secret"]);
-        let terms = crate::percent_rule("10");
-        let program =
-            world.ask(&key, "POST", "/v1/programs", json!({"name": "Refer a friend", "terms": terms})).await;
+    pub(super) async fn set(world: &Rc<World>) -> Self {
+        let tenant = Tenant::new(world, crate::percent_rule("10")).await;
         let endpoint = json!({"processor": "stripe", "secrets": [SECRET]});
-        let endpoint = text(&world.ask(&key, "POST", "/v1/webhook-endpoints", endpoint).await["path"]);
-        let path = format!("/v1/programs/{}/participants/anna", text(&program["id"]));
-        let anna = world.ask(&key, "PUT", &path, json!({"name": "Anna's Studio"})).await;
+        let endpoint = text(&tenant.ask("POST", "/v1/webhook-endpoints", endpoint).await["path"]);
+        let (participant, code) = tenant.enrol("anna").await;
         world.advance(100);
-        let (participant, code) = (text(&anna["id"]), text(&anna["code"]));
-        Self { beginning: world.moment(), key, code, endpoint, participant }
+        Self { beginning: world.moment(), key: tenant.key, code, endpoint, participant }
     }
 }
 
@@ -149,16 +138,7 @@ impl<'a> Teller<'a> {
     /// What Anna has at the end, by the table and by the API alike.
     async fn observe(&self) -> Result<Outcome, Violation> {
         let mut outcome = check::outcome(&self.rows, &self.stage.participant);
-        let bearer = format!("Bearer {}", self.stage.key);
-        let path = format!("/v1/participants/{}/balances", self.stage.participant);
-        self.world.observe();
-        let headers = [("authorization", bearer.as_str())];
-        let reply = self.world.http("balances", "GET", &path, &headers, String::new()).await;
-        let Some(Reply { status: 200, body }) = reply else {
-            return violation(format!("the balances cannot be read: {reply:?}"));
-        };
-        let figure = |name: &str| body["data"][0][name].as_i64().unwrap_or_default();
-        outcome.balance = (figure("available") - figure("shortfall"), figure("pending"));
+        outcome.balance = check::balance(self.world, &self.stage.key, &self.stage.participant).await?;
         Ok(outcome)
     }
 

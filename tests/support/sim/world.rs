@@ -145,13 +145,13 @@ impl World {
     pub fn resume(&self, moment: &Moment, faults: &[Fault], traced: bool) {
         self.running.borrow_mut().clear();
         self.millis.store(moment.millis, Ordering::SeqCst);
-        self.table.set(&moment.rows);
+        self.table.set(&self.rows(), &moment.rows);
         let mut state = self.wire.state();
         let trace = state.trace.take().unwrap_or_default();
         *state = State { queues: moment.queues.clone(), faults: faults.to_vec(), ..State::default() };
         state.trace = traced.then_some(trace);
         if faults.iter().any(|fault| fault.effect == Effect::Stale) {
-            self.behind.set(&moment.rows);
+            self.behind.set(&self.behind.look(), &moment.rows);
             state.behind = Some(Behind { table: self.behind.direct.clone(), next: None });
         }
     }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws::settle::look_at_source;
+use aws::settle::{SourceLook, look_at_source};
 use aws::store::{DayPage, StoreError};
 use chrono::{Duration, NaiveDate};
 use domain::audit::{self, Finding};
@@ -109,7 +109,8 @@ impl Worker<'_> {
         let now = self.deps.clock.now();
         let is_decided = Cell::new(false);
         let look = async |consistent| {
-            let look = look_at_source(store, now, organization, source, (named, is_once), consistent).await?;
+            let look = look_at_source(store, now, organization, source, (named, is_once), consistent).await;
+            let look = SourceLook::or_unreadable(source, look)?;
             is_decided.set(look.is_decided);
             Ok(look.findings)
         };

@@ -193,7 +193,8 @@ fn inputs(
 ) -> InputsView {
     let state = &row.state;
     let at = state.payment.as_ref().map(|payment| payment.paid_at);
-    let held = at.and_then(|at| binding.referral_at(at).ok()).or_else(|| binding.latest()).cloned();
+    let judged = at.and_then(|at| binding.judged_at(at, row.memory.referral).ok());
+    let held = judged.map(|(referral, _)| referral).or_else(|| binding.latest()).cloned();
     let organic = match binding {
         Binding::Organic { signed_up_at } => Some(*signed_up_at),
         Binding::Bound { .. } | Binding::Unknown => None,

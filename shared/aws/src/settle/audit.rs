@@ -18,32 +18,31 @@ pub struct SourceLook {
     pub is_decided: bool,
 }
 
-/// Looks at a source and at the rewards that are `named` or that it names. `is_once` leaves the decision to whoever comes by
-/// the first of its rewards.
-///
-/// # Errors
-/// [`StoreError`]; a row that cannot be read is a finding.
-pub async fn look_at_source(
-    store: &Store,
-    now: DateTime<Utc>,
-    organization: &OrganizationId,
-    source: &SourceId,
-    (named, is_once): (&[RewardId], bool),
-    consistent: bool,
-) -> Result<SourceLook, StoreError> {
-    match look(store, now, organization, source, (named, is_once), consistent).await {
-        Ok(look) => Ok(look),
-        Err(SettleError::Store(error @ (StoreError::Throttled { .. } | StoreError::Unavailable { .. }))) => {
-            Err(error)
-        }
-        Err(error) => {
-            let finding = Finding::unreadable(audit::source_row(source), crate::handler::chain(&error));
-            Ok(SourceLook { findings: vec![finding], is_decided: false })
+impl SourceLook {
+    /// A source that cannot be read, or not be decided, is a finding.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the table did not answer.
+    pub fn or_unreadable(source: &SourceId, look: Result<Self, SettleError>) -> Result<Self, StoreError> {
+        match look {
+            Ok(look) => Ok(look),
+            Err(SettleError::Store(
+                error @ (StoreError::Throttled { .. } | StoreError::Unavailable { .. }),
+            )) => Err(error),
+            Err(error) => {
+                let finding = Finding::unreadable(audit::source_row(source), crate::handler::chain(&error));
+                Ok(Self { findings: vec![finding], is_decided: false })
+            }
         }
     }
 }
 
-async fn look(
+/// Looks at a source and at the rewards that are `named` or that it names. `is_once` leaves the decision to whoever comes by
+/// the first of its rewards.
+///
+/// # Errors
+/// [`SettleError`].
+pub async fn look_at_source(
     store: &Store,
     now: DateTime<Utc>,
     organization: &OrganizationId,

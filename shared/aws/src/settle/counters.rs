@@ -45,8 +45,8 @@ pub(super) async fn read_counters(
 ) -> Result<Counters, SettleError> {
     let mut counters = Counters::default();
     let at = row.state.payment.as_ref().map(|payment| payment.paid_at);
-    let referral = at.and_then(|at| payer.binding.referral_at(at).ok());
-    let (Some(referral), Some(Then { then, has_past, .. })) = (referral, found) else {
+    let referral = at.and_then(|at| payer.binding.judged_at(at, row.memory.referral).ok());
+    let (Some((referral, _)), Some(Then { then, has_past, .. })) = (referral, found) else {
         return Ok(counters);
     };
     counters.number = referral.number;

@@ -65,7 +65,7 @@ pub async fn explain(
         return Ok(Explanation { row, payer, binding, then, reason: Reason::Granted, decision });
     }
     let payer = find_payer(store, organization, &row.payer).await?.unwrap_or_default();
-    let then = store.find_program_then(organization, &payer.binding, &row.state).await?;
+    let then = store.find_program_then(organization, &payer.binding, &row).await?;
     let counters = read_counters(store, organization, &row, &payer, then.as_ref()).await?;
     let known_payer = Payer { external_id: payer.referee.clone(), ..row.payer.clone() };
     let case = Case {

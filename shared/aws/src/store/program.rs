@@ -4,7 +4,6 @@ use domain::decision::ProgramThen;
 use domain::id::{OrganizationId, ParticipantId, ProgramId};
 use domain::program::{Assignment, Program};
 use domain::referral::Binding;
-use domain::source::SourceState;
 use domain::terms::Terms;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +14,7 @@ use super::item::{Change, Write, from_item, number, to_attribute, to_item};
 use super::keys;
 use super::organization::absent;
 use super::page::{Page, Range, after, write_cursor};
+use super::source::SourceRow;
 
 /// A program as it was when an event happened, and what the shell has to know of it besides.
 #[derive(Debug, Clone)]
@@ -168,7 +168,7 @@ impl Store {
     }
 
     /// The program of a bound payer as it was when the event happened, with the terms that apply; `None` before either is
-    /// known, or when no referral held then.
+    /// known.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -176,10 +176,12 @@ impl Store {
         &self,
         organization: &OrganizationId,
         binding: &Binding,
-        state: &SourceState,
+        row: &SourceRow,
     ) -> Result<Option<Then>, StoreError> {
-        let Some(payment) = &state.payment else { return Ok(None) };
-        let Ok(referral) = binding.referral_at(payment.paid_at) else { return Ok(None) };
+        let Some(payment) = &row.state.payment else { return Ok(None) };
+        let Ok((referral, _)) = binding.judged_at(payment.paid_at, row.memory.referral) else {
+            return Ok(None);
+        };
         let (now, at) = (self.clock.now(), payment.paid_at);
         let Some(row) = self.find_recent_program(organization, &referral.program).await? else {
             return Ok(None);

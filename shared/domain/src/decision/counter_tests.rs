@@ -25,11 +25,9 @@ fn tiers_rise_with_the_number_of_qualified_referrals() {
     let mut earned = Vec::new();
     for n in 1..=5 {
         let step = stage.pay(&format!("r{n}"), &format!("in_{n}"), 1_000, n);
-        assert_eq!(
-            outcome(&step, "a").counted.referrals,
-            Some(u32::try_from(n).unwrap()),
-            "this one included"
-        );
+        let counted = &outcome(&step, "a").counted;
+        let expected = (Some(u32::try_from(n).unwrap()), None);
+        assert_eq!((counted.referrals, counted.revenue), expected, "this one included");
         earned.push(result(&step));
     }
     let of = |amount| (Reason::Earned, amount);
@@ -44,9 +42,10 @@ fn tiers_rise_with_what_the_referrals_brought() {
     let mut stage = referred(tiers("referred_revenue", "keep", &[(0, "1"), (5_000, "10")]), 2);
     assert_eq!(result(&stage.pay("r1", "in_1", 4_000, 1)), (Reason::Earned, 40));
     let crossing = stage.pay("r2", "in_2", 1_000, 2);
+    let counted = &outcome(&crossing, "a").counted;
     assert_eq!(
-        (result(&crossing), outcome(&crossing, "a").counted.revenue),
-        ((Reason::Earned, 100), Some(5_000))
+        (result(&crossing), counted.revenue, counted.referrals),
+        ((Reason::Earned, 100), Some(5_000), None)
     );
 }
 
@@ -132,4 +131,18 @@ fn a_rule_that_pays_once_is_used_up_by_the_recipient_whom_it_paid() {
     assert_eq!((stage.net("anna"), stage.net("lena")), (250, 250));
     assert_eq!(result(&stage.pay("ben", "in_2", 100, 2)), (Reason::AlreadyEnrolled, 0));
     assert_eq!(stage.net("lena"), 250);
+}
+
+#[test]
+fn the_shares_of_one_reward_are_one_reward_of_the_referee() {
+    let given = rule(&json!({"limits": {"max_rewards_per_referee": 2}}));
+    let mut stage = Stage::of(&json!({"rules": [given], "attribution": {"model": "linear"}}));
+    let touch = |who: &str| json!({"referrer": who, "at": "2026-01-01T00:00:00Z"});
+    let shared = json!({"type": "signup", "referee": "ben", "touches": [touch("anna"), touch("lena")],
+        "at": "2026-01-01T00:00:00Z"});
+    stage.apply(&shared);
+    for (invoice, each) in [("in_1", 250), ("in_2", 500), ("in_3", 500)] {
+        stage.pay("ben", invoice, 100, 1);
+        assert_eq!((stage.net("anna"), stage.net("lena")), (each, each), "{invoice}");
+    }
 }

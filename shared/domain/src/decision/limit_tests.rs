@@ -227,3 +227,46 @@ fn an_event_is_cancelled_and_an_invoice_is_void_whatever_they_are_over() {
     let step = stage.apply(&json!({"type": "void", "invoice": "in_1", "at": day(2)}));
     assert_eq!(outcome(&step, "b").reason, Reason::Voided);
 }
+
+#[test]
+fn a_refused_rule_says_what_was_counted_for_itself() {
+    let rules = [("a", 2), ("b", 1)]
+        .map(|(id, most)| rule(&json!({"id": id, "limits": {"max_rewards_per_referee": most}})));
+    let mut stage = Stage::with(&rules);
+    stage.sign_up("ben", "anna", 0);
+    stage.pay("ben", "in_1", 100, 1);
+    stage.pay("ben", "in_2", 100, 2);
+    let step = stage.pay("ben", "in_3", 100, 3);
+    for (id, before) in [("a", 2), ("b", 1)] {
+        let outcome = outcome(&step, id);
+        assert_eq!(
+            (outcome.reason, outcome.counted.rewards_before),
+            (Reason::RefereeLimitReached, Some(before))
+        );
+    }
+}
+
+#[test]
+fn a_rule_that_pays_no_more_leaves_its_place_to_the_next_of_its_set() {
+    let rules = [("a", "once_per_referee"), ("b", "every_time")]
+        .map(|(id, repeat)| rule(&json!({"id": id, "repeat": repeat, "first_of": "plan"})));
+    let mut stage = Stage::with(&rules);
+    stage.sign_up("ben", "anna", 0);
+    for (invoice, expected) in [
+        ("in_1", [Reason::Earned, Reason::EarlierRuleApplied]),
+        ("in_2", [Reason::AlreadyEnrolled, Reason::Earned]),
+    ] {
+        let step = stage.pay("ben", invoice, 100, 1);
+        assert_eq!(["a", "b"].map(|id| outcome(&step, id).reason), expected);
+    }
+}
+
+#[test]
+fn only_one_payment_is_the_first_whichever_order_they_come_in_and_whatever_it_gave() {
+    let given = json!({"amount": percent("1"), "conditions": {"first_payment_only": true}});
+    let not_first = (Reason::NotFirstPayment, 0);
+    let late = [("ben", 1_000, 5), ("ben", 1_000, 3)];
+    assert_eq!(results(&given, &late), [(Reason::Earned, 10), not_first], "the earlier is told later");
+    let small = [("ben", 50, 1), ("ben", 1_000, 2)];
+    assert_eq!(results(&given, &small), [(Reason::RoundsToZero, 0), not_first], "the first gave nothing");
+}
