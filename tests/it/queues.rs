@@ -74,7 +74,7 @@ async fn poison_is_parked_and_keeps_nobody_waiting() {
     };
     assert_eq!(sorted(world.receive("FulfillDlq").await), sorted(poison.to_vec()));
     assert_eq!(world.snapshot().await, rows);
-    assert_eq!(world.receive("EventsQueue").await.len(), 4);
+    assert_eq!(world.told().await.len(), 4);
     world.assert_at_rest().await;
 }
 
@@ -140,7 +140,7 @@ async fn a_message_told_many_times_delivers_once() {
     world.send("FulfillQueue", &due).await;
     world.drain().await;
     assert_eq!(tenant.figures(&anna).await, (2_000, 0, 2_000, 0));
-    assert_eq!(world.receive("EventsQueue").await.len(), 1);
+    assert_eq!(world.told().await.len(), 1);
     world.assert_at_rest().await;
 }
 
@@ -159,7 +159,7 @@ async fn a_lost_message_is_sent_again_after_a_minute() {
     assert_eq!(tenant.figures(&anna).await, (2_000, 0, 2_000, 0));
     let swept = world.invoke("SweepDueFunction", json!({"type": "sweep"})).await;
     assert_eq!(swept, json!({"sent": 0, "finished": 0, "failed": 0}));
-    assert_eq!(world.receive("EventsQueue").await.len(), 1);
+    assert_eq!(world.told().await.len(), 1);
     world.assert_at_rest().await;
 }
 
@@ -170,7 +170,7 @@ async fn a_message_whose_answer_was_lost_delivers_once() {
     tenant.pay("ben", "in_1", 20_000).await.ok();
     world.drain().await;
     assert_eq!(tenant.figures(&anna).await, (2_000, 0, 2_000, 0));
-    let told = world.receive("EventsQueue").await;
+    let told = world.told().await;
     assert!(told.iter().all(|message| message["id"] == told[0]["id"]), "{told:?}");
     world.assert_at_rest().await;
 }
@@ -183,7 +183,7 @@ async fn what_a_worker_held_that_died_before_it_told_anybody_is_taken_over() {
     tenant.pay("ben", "in_1", 20_000).await.ok();
     world.drain().await;
     is_held_and_then_taken_over(&world, &tenant, &anna).await;
-    assert_eq!(world.receive("EventsQueue").await.len(), 1);
+    assert_eq!(world.told().await.len(), 1);
 }
 
 #[tokio::test]
@@ -195,7 +195,7 @@ async fn what_a_worker_held_that_died_before_it_was_done_is_taken_over() {
     world.drain().await;
     is_held_and_then_taken_over(&world, &tenant, &anna).await;
     // The outside is told again, under the same id.
-    let told = world.receive("EventsQueue").await;
+    let told = world.told().await;
     assert_eq!(told.len(), 2);
     assert_eq!(told[0]["id"], told[1]["id"]);
 }
@@ -247,6 +247,6 @@ async fn a_table_that_is_asked_too_much_delays_and_loses_nothing() {
     world.advance(181).await;
     world.drain().await;
     assert_eq!(tenant.figures(&anna).await, (2_000, 0, 2_000, 0));
-    assert_eq!(world.receive("EventsQueue").await.len(), 1);
+    assert_eq!(world.told().await.len(), 1);
     world.assert_at_rest().await;
 }

@@ -34,7 +34,7 @@ async fn a_thousand_concurrent_deliveries_of_one_paid_invoice_give_one_reward() 
     world.drain().await;
     assert_eq!(tenant.figures(&anna).await, (2000, 0, 2000, 0));
     assert_eq!(tenant.ledger(&anna).await.len(), 1);
-    assert_eq!(world.receive("EventsQueue").await.len(), 1);
+    assert_eq!(world.told().await.len(), 1);
     world.assert_at_rest().await;
 }
 

@@ -19,7 +19,7 @@ async fn a_payment_of_a_referee_rewards_the_referrer_and_a_refund_takes_it_back(
     world.drain().await;
     assert_eq!(tenant.figures(&anna).await, (2000, 0, 2000, 0));
     assert_eq!(tenant.rewards(&anna).await, [("fulfilled".to_owned(), 2000)]);
-    let told = world.receive("EventsQueue").await;
+    let told = world.told().await;
     assert_eq!(told.len(), 1);
     assert_eq!(told[0]["type"], "reward.fulfilled");
     assert_eq!(told[0]["data"]["amount"], json!({"amount": 2000, "currency": "USD"}));

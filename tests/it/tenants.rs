@@ -494,7 +494,7 @@ async fn the_same_event_at_the_endpoints_of_two_organizations_counts_once_for_ea
         }
         assert_eq!(life.tenant.ledger(&life.anna).await.len(), 3);
     }
-    assert_eq!(world.receive("EventsQueue").await.len(), 4);
+    assert_eq!(world.told().await.len(), 4);
     world.assert_at_rest().await;
 }
 

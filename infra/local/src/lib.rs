@@ -15,6 +15,7 @@ pub mod template;
 
 mod control;
 mod core;
+mod delays;
 mod engine;
 mod faults;
 mod gateway;

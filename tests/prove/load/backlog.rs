@@ -60,7 +60,7 @@ pub(super) async fn run(messages: usize) -> Result<Counts> {
     counts.must("rewards delivered", fulfilled, REWARDS);
     let total = REWARD * i64::try_from(REWARDS)?;
     counts.must("available, in cents", tenant.figures(&anna).await.0, total);
-    let announced = world.receive("EventsQueue").await;
+    let announced = world.told().await;
     counts.must("announcements", announced.len(), REWARDS);
     counts.must("dead letters", world.visible("FulfillDlq").await, u64::try_from(poison.len())?);
     let mut dead: Vec<String> = world.receive("FulfillDlq").await.iter().map(text).collect();

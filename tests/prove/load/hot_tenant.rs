@@ -62,7 +62,7 @@ pub(super) async fn run() -> Counts {
     }
     counts.must("rewards", rewards, PAYMENTS);
     counts.must("organizations with exactly their own", exact, TENANTS);
-    counts.must("announcements", world.receive("EventsQueue").await.len(), PAYMENTS);
+    counts.must("announcements", world.told().await.len(), PAYMENTS);
     rest(&world, &mut counts).await;
     counts
 }

@@ -46,7 +46,7 @@ pub(super) async fn run() -> Counts {
     counts.must("rewards", tenant.rewards(&anna).await.len(), 1);
     counts.must("ledger lines", tenant.ledger(&anna).await.len(), 1);
     counts.must("available, in cents", tenant.figures(&anna).await.0, 2_000);
-    counts.must("announcements", world.receive("EventsQueue").await.len(), 1);
+    counts.must("announcements", world.told().await.len(), 1);
     rest(&world, &mut counts).await;
     counts
 }
