@@ -24,3 +24,4 @@ mod surface;
 mod template;
 mod tenants;
 mod tracking;
+mod webhooks;

@@ -5,8 +5,8 @@ use aws::outbound::{Reach, SystemResolver};
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_types::SdkConfig;
-use domain::delivery::signature::secret;
 use domain::delivery::DeliveryState;
+use domain::delivery::signature::secret;
 use domain::id::{DeliveryId, DestinationId, MessageId};
 
 use super::*;

@@ -15,7 +15,9 @@ use aws::store::{DeliveryClaim, DeliveryRow, DestinationRow, Store, StoreError};
 use aws::telemetry::{DELIVERIES_FAILED, DESTINATIONS_DISABLED, Metrics};
 use aws::{Clock, ConfigError, HandlerError, Platform};
 use chrono::{DateTime, Utc};
-use domain::delivery::{Attempt, DeliveryState, DisabledBecause, Failure, Next, has_failed_long_enough, keep, next};
+use domain::delivery::{
+    Attempt, DeliveryState, DisabledBecause, Failure, Next, has_failed_long_enough, keep, next,
+};
 use domain::event::{Event, Told};
 use domain::id::{DeliveryId, OrganizationId};
 use domain::message::{DeliverMessage, WebhookMessage};

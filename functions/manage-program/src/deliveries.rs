@@ -179,10 +179,8 @@ pub(crate) async fn replay(
         // Somebody else has begun a round since.
         return accepted(find(&deps, organization, &id, &delivery).await?.1);
     }
-    let due = WebhookMessage::WebhookDueV1 {
-        organization: organization.clone(),
-        delivery: again.delivery.clone(),
-    };
+    let due =
+        WebhookMessage::WebhookDueV1 { organization: organization.clone(), delivery: again.delivery.clone() };
     if let Err(error) = deps.events_queue.send(&due).await {
         // The delivery is due: the sweeper sends it.
         tracing::warn!(delivery.id = %again.delivery, %error, "the delivery is attempted later");

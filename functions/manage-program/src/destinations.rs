@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use aws::http::{Caller, FieldError, IdempotencyKey, Json, Path, PathId, Problem, ProblemBody, hash_of};
-use aws::store::{
-    DESTINATIONS_MAX, DestinationChange, DestinationRow, DestinationSecret, StoreError,
-};
+use aws::store::{DESTINATIONS_MAX, DestinationChange, DestinationRow, DestinationSecret, StoreError};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};

@@ -81,7 +81,8 @@ pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
                     runs.push(ReportMessage::CheckDueV1 { organization: due.organization, check });
                 }
                 DueTask::Delivery(delivery) => {
-                    deliveries.push(WebhookMessage::WebhookDueV1 { organization: due.organization, delivery });
+                    deliveries
+                        .push(WebhookMessage::WebhookDueV1 { organization: due.organization, delivery });
                 }
                 DueTask::Referee(_)
                 | DueTask::Customer(_)

@@ -47,14 +47,11 @@ impl Delays {
     /// Keeps a message if it is sent with a delay, and says what it is called.
     pub(crate) fn hold(&self, request: &[u8]) -> Option<String> {
         let request: Request = serde_json::from_slice(request).ok()?;
-        let delay = TimeDelta::try_seconds(request.delay_seconds).filter(|delay| *delay > TimeDelta::zero())?;
+        let delay =
+            TimeDelta::try_seconds(request.delay_seconds).filter(|delay| *delay > TimeDelta::zero())?;
         let visible_at = self.clock.now() + delay;
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.messages.push(Delayed {
-            visible_at,
-            queue_url: request.queue_url,
-            body: request.message_body,
-        });
+        held.messages.push(Delayed { visible_at, queue_url: request.queue_url, body: request.message_body });
         held.count += 1;
         Some(format!("delayed-{}", held.count))
     }

@@ -114,11 +114,7 @@ impl Outbound {
     /// What dials addresses that users give: only those within `reach`, whatever their names stand for at the moment of the
     /// call. Connections are not kept: each call asks the resolver. No proxy comes in between, whatever the environment says.
     #[must_use]
-    pub fn guarded(
-        platform: &Platform,
-        resolver: impl ResolveDns + Clone + 'static,
-        reach: Reach,
-    ) -> Self {
+    pub fn guarded(platform: &Platform, resolver: impl ResolveDns + Clone + 'static, reach: Reach) -> Self {
         Self::new(platform, Some(reach), move || {
             let resolver = GuardedResolver { inner: resolver.clone(), reach };
             connector(resolver, 0)

@@ -181,7 +181,9 @@ pub fn retry_after(header: &str, now: DateTime<Utc>) -> Option<i64> {
     let header = header.trim();
     match header.parse::<u32>() {
         Ok(seconds) => Some(seconds.into()),
-        Err(_) => DateTime::parse_from_rfc2822(header).ok().map(|at| (at.to_utc() - now).num_seconds().max(0)),
+        Err(_) => {
+            DateTime::parse_from_rfc2822(header).ok().map(|at| (at.to_utc() - now).num_seconds().max(0))
+        }
     }
 }
 

@@ -79,7 +79,8 @@ pub enum WebhookMessage {
 }
 
 /// What deliver-webhook is given: an event that is to be told, or a delivery that is due.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum DeliverMessage {
     /// An event.
     Event(Box<Event>),
@@ -136,7 +137,8 @@ mod tests {
         let organization = OrganizationId::from_entropy(&[0; 17]);
         let due = WebhookMessage::WebhookDueV1 { organization, delivery: DeliveryId::derive(&["one"]) };
         let json = serde_json::to_string(&due).unwrap();
-        let wire = r#"{"type":"webhook.due.v1","organization":"org_00000000000000000000000000","delivery":"dlv_"#;
+        let wire =
+            r#"{"type":"webhook.due.v1","organization":"org_00000000000000000000000000","delivery":"dlv_"#;
         assert!(json.starts_with(wire), "{json}");
         assert_eq!(serde_json::from_str::<DeliverMessage>(&json).unwrap(), DeliverMessage::Due(due));
         let event = r#"{"id":"msg_00000000000000000000000000","organization":"org_00000000000000000000000000",

@@ -180,6 +180,9 @@ impl Store {
             return self.find_destination(organization, id).await;
         }
         let mut update = set_all(set.clone(), "attribute_exists(pk)");
+        // What is disabled already stays so for the reason that it was.
+        let (anew, kept) = ("#disabled = :disabled", "#disabled = if_not_exists(#disabled, :disabled)");
+        update.expression = update.expression.replace(anew, kept);
         if set.is_empty() {
             update.expression.clear();
         }

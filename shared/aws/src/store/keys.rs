@@ -50,9 +50,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use domain::code::ReferralCode;
 use domain::fact::Customer;
 use domain::id::{
-    ApiKeyId, BillingRunId, CheckId, DeliveryId, DestinationId, EndpointId, ExternalId, IdError, OrganizationId, ParticipantId,
-    PartnerInvoiceId, Processor, ProcessorRef, ProgramId, RewardId, SourceId, SourceKind, VisitorId,
-    time_digits,
+    ApiKeyId, BillingRunId, CheckId, DeliveryId, DestinationId, EndpointId, ExternalId, IdError,
+    OrganizationId, ParticipantId, PartnerInvoiceId, Processor, ProcessorRef, ProgramId, RewardId, SourceId,
+    SourceKind, VisitorId, time_digits,
 };
 use domain::money::Currency;
 use domain::rate::RateKey;
