@@ -42,18 +42,10 @@ impl Office {
     /// Tells an event like no other before; its id.
     async fn tell(&self) -> String {
         let number = self.told.replace(self.told.get() + 1);
-        let event = self.event(number);
+        let event = event(&self.organization, number);
         self.world.send("EventsQueue", &event).await;
         self.world.drain().await;
         serde_json::from_str::<Value>(&event).unwrap()["id"].as_str().unwrap().to_owned()
-    }
-
-    /// The message of an event.
-    fn event(&self, number: i64) -> String {
-        let day = DateTime::<Utc>::UNIX_EPOCH.date_naive() + chrono::Days::new(number.unsigned_abs());
-        let what = What::ReportReady(ReportData { day });
-        let at = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
-        serde_json::to_string(&Event::new(&self.organization, what, &day.to_string(), at)).unwrap()
     }
 
     fn path(&self) -> String {
@@ -97,6 +89,14 @@ impl Office {
         let left = (next - self.world.now().await).num_seconds();
         self.wait(left + 125).await;
     }
+}
+
+/// The message of an event.
+fn event(organization: &OrganizationId, number: i64) -> String {
+    let day = DateTime::<Utc>::UNIX_EPOCH.date_naive() + chrono::Days::new(number.unsigned_abs());
+    let what = What::ReportReady(ReportData { day });
+    let at = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+    serde_json::to_string(&Event::new(organization, what, &day.to_string(), at)).unwrap()
 }
 
 async fn create(tenant: &Tenant, body: Value) -> Value {
@@ -148,10 +148,10 @@ async fn a_reward_that_is_delivered_is_told_signed() {
 async fn an_event_that_is_told_again_is_sent_once() {
     let office = Office::open().await;
     for _ in 0..10 {
-        office.world.send("EventsQueue", &office.event(1)).await;
+        office.world.send("EventsQueue", &event(&office.organization, 1)).await;
     }
     office.world.drain().await;
-    office.world.send("EventsQueue", &office.event(1)).await;
+    office.world.send("EventsQueue", &event(&office.organization, 1)).await;
     office.world.drain().await;
     assert_eq!(office.receiver.got().len(), 1);
     assert_eq!(office.deliveries().await.len(), 1);
@@ -240,11 +240,9 @@ async fn what_cannot_be_told_is_parked_and_keeps_nobody_waiting() {
 async fn an_organization_without_destinations_writes_nothing() {
     let world = World::start().await;
     let tenant = world.tenant().await;
-    let office = Office::open().await;
     let organization = OrganizationId::parse(&world.organization(&tenant).await).unwrap();
     let before = world.snapshot().await;
-    let event = office.event(1).replace(office.organization.as_str(), organization.as_str());
-    world.send("EventsQueue", &event).await;
+    world.send("EventsQueue", &event(&organization, 1)).await;
     world.drain().await;
     assert_eq!(world.snapshot().await, before);
     assert_eq!(world.told().await.len(), 1);

@@ -202,9 +202,8 @@ async fn what_waits_for_a_destination_that_is_removed_is_given_up() {
 }
 
 #[tokio::test]
-async fn an_address_that_turns_private_is_not_called() {
+async fn a_name_that_stands_for_nothing_is_unreachable() {
     let office = Office::open().await;
-    // The stage lets loopback be called. No address of this name can be.
     office.change(json!({"url": "https://hooks.invalid/x"})).await;
     office.tell().await;
     let delivery = office.delivery().await;
