@@ -176,7 +176,7 @@ fn instances(one: Router, other: Router, elsewhere: Arc<AtomicBool>) -> Router {
 }
 
 fn registry(watch: &Watch, gate: &Arc<AtomicBool>, elsewhere: &Arc<AtomicBool>) -> Registry {
-    let always = Arc::new(AtomicBool::new(true));
+    let (always, never) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
     Registry::default()
         .http("IssueCodeFunction", http!(issue_code, watch))
         .http("AttributeSignupFunction", http!(attribute_signup, watch))
@@ -188,6 +188,7 @@ fn registry(watch: &Watch, gate: &Arc<AtomicBool>, elsewhere: &Arc<AtomicBool>) 
             }
         })
         .http("ManageProgramFunction", http!(manage_program, watch))
+        .event("DeliverWebhookFunction", event!(deliver_webhook, watch, never))
         .event("SweepDueFunction", event!(sweep_due, watch, always))
         .event("AggregateReportsFunction", event!(aggregate_reports, watch, always))
         .event(FULFILL, event!(fulfill_reward, watch, gate))

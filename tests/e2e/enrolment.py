@@ -3,6 +3,7 @@
 import math
 import time
 
+import webhooks
 from story import WEBHOOK_SECRET
 
 
@@ -81,6 +82,7 @@ def a_sign_up_with_the_code_is_bound_to_the_referrer_once(story):
 
 STEPS = [
     the_root_key_opens_organizations,
+    webhooks.a_destination_is_made_for_the_teams_own_backend,
     an_api_key_is_replaced_by_another,
     a_program_is_created_once_per_idempotency_key,
     a_participant_gets_a_code_and_keeps_it,

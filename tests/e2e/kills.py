@@ -109,6 +109,7 @@ def set_up(story, crowd):
     key = made["api_key"]["secret"]
     story.secrets.append(key)
     crowd.api = Api(story.stage.base_url, key, [])
+    story.listen(crowd.api)
     terms = {"rules": [{"id": "commission", "amount": {"percentage": {"percent": "10"}}}]}
     program = crowd.api.post("/v1/programs", {"name": "Refer a friend", "terms": terms}).expect(201)["id"]
     for number in range(REFERRERS):
@@ -194,7 +195,7 @@ def what_was_told_has_come_to_exactly_what_it_must(story):
     counts, rewards = Counter(lost=0, doubled=0, differing=0), set()
     for number, participant in enumerate(crowd.participants):
         rewards |= compare(crowd, participant["id"], expected[number], counts)
-    wait_for("every delivery to be announced", lambda: rewards <= announced(story), seconds=30)
+    wait_for("every delivery to be announced", lambda: rewards <= announced(story), seconds=left + 90)
     print(f"        {counts['rewards']} rewards, {counts['lines']} ledger lines: lost {counts['lost']},"
           f" doubled {counts['doubled']}, differing {counts['differing']}")
     assert counts["lost"] == counts["doubled"] == counts["differing"] == 0, counts

@@ -21,6 +21,7 @@ NOT_SHOWN = [
     "the roles' rights to read from their queues and to write logs: the emulator does both itself",
     "alarms firing, and the redrive of a dead-letter queue",
     "arm64, Amazon Linux's own glibc, the memory limit",
+    "that the functions cannot call loopback: here they are told that they may, since the receiver is on this machine",
     "latency, load, throttled or reordered deliveries",
     "the cron of the nightly run: it was invoked by hand; the sweeper's schedule ran by itself",
 ]

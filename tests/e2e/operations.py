@@ -11,6 +11,7 @@ import kills
 import partners
 import payers
 import rules
+import webhooks
 from stage import invoke, wait_for, waiting
 from story import today
 
@@ -222,6 +223,7 @@ STEPS = [
     *payers.STEPS,
     the_books_add_up_by_day_and_as_a_whole,
     kills.what_was_told_has_come_to_exactly_what_it_must,
+    *webhooks.STEPS,
     the_openapi_document_describes_every_route_that_is_deployed,
     every_route_has_answered_and_none_has_failed,
     the_logs_hold_no_secret,

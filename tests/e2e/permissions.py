@@ -3,6 +3,7 @@
 FUNCTIONS = [
     "AggregateReports",
     "AttributeSignup",
+    "DeliverWebhook",
     "FulfillReward",
     "IssueCode",
     "ManageProgram",
@@ -54,7 +55,7 @@ def each_role_may_do_what_its_function_does_and_no_more(story):
         ("dynamodb:BatchGetItem", table): ["AggregateReports", "ManageProgram"],
         ("dynamodb:UpdateItem", table): FUNCTIONS,
         ("dynamodb:Query", table): [
-            "AggregateReports", "AttributeSignup", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",
+            "AggregateReports", "AttributeSignup", "DeliverWebhook", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",
         ],
         ("dynamodb:Query", f"{table}/index/due"): ["AggregateReports", "SweepDue"],
         ("dynamodb:Query", f"{table}/index/day"): ["AggregateReports", "ManageProgram"],
@@ -62,13 +63,17 @@ def each_role_may_do_what_its_function_does_and_no_more(story):
             "AggregateReports", "AttributeSignup", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",
         ],
         ("secretsmanager:GetSecretValue", secret_arn(stage, "RootKey")): ["ManageProgram"],
-        ("secretsmanager:GetSecretValue", secret_arn(stage, "SealingKey")): ["ManageProgram", "ProcessInvoice"],
+        ("secretsmanager:GetSecretValue", secret_arn(stage, "SealingKey")): [
+            "DeliverWebhook", "ManageProgram", "ProcessInvoice",
+        ],
         ("sqs:SendMessage", queue_arn(stage, "FulfillQueue")): [
             "AttributeSignup", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",
         ],
         ("sqs:ReceiveMessage", queue_arn(stage, "FulfillQueue")): ["FulfillReward"],
-        ("sqs:SendMessage", queue_arn(stage, "EventsQueue")): ["FulfillReward"],
-        ("sqs:ReceiveMessage", queue_arn(stage, "EventsQueue")): [],
+        ("sqs:SendMessage", queue_arn(stage, "EventsQueue")): [
+            "DeliverWebhook", "FulfillReward", "ManageProgram", "SweepDue",
+        ],
+        ("sqs:ReceiveMessage", queue_arn(stage, "EventsQueue")): ["DeliverWebhook"],
         ("sqs:SendMessage", queue_arn(stage, "ReportQueue")): ["AggregateReports", "ManageProgram", "SweepDue"],
         ("sqs:SendMessage", queue_arn(stage, "FulfillDlq")): [],
     }

@@ -1,12 +1,12 @@
 """What the steps hand on to later ones, and what several of them ask."""
 
 import datetime
-import json
 import math
 import time
 
 from api import Api
 from events import sample
+from receiver import Receiver
 from stage import wait_for
 
 WEBHOOK_SECRET = "whsec_of_the_deployed_stage"
@@ -23,10 +23,11 @@ class Story:
         # What must not be found in the logs.
         self.secrets = [WEBHOOK_SECRET]
         self.began = today()
+        self.receiver = Receiver()
         # What the team's own backend was told: (reward, minor units, participant) by the message's id.
         self.announced = {}
         # Filled by the steps.
-        self.api = self.other = None
+        self.api = self.other = self.destination = None
         self.program = self.participant = self.endpoint = self.paid_at = self.crowd = None
 
     def api_with(self, key):
@@ -37,6 +38,13 @@ class Story:
     def sample(self, name, created=None):
         """A sample event that is created now, or at a moment that is given."""
         return sample(name, math.ceil(time.time()) if created is None else created)
+
+    def listen(self, api):
+        """Has an organization's events sent to the team's own backend; the destination."""
+        made = api.post("/v1/event-destinations", {"url": self.receiver.url}).expect(201)
+        self.secrets.append(made["secret"])
+        self.receiver.secrets.append(made["secret"])
+        return made
 
     def deliver(self, event):
         """Delivers an event to the organization's endpoint and answers what became of each source."""
@@ -89,14 +97,10 @@ class Story:
 
     def hear(self):
         """Takes what the team's own backend has been told: (reward, minor units, participant) by the message's id."""
-        sqs, queue = self.stage.client("sqs"), self.stage.physical["EventsQueue"]
-        while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
-            for message in messages:
-                event = json.loads(message["Body"])
-                assert event["type"] == "reward.fulfilled", event
-                data = event["data"]
-                self.announced[event["id"]] = (data["reward"], data["amount"]["amount"], data["participant"])
-                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        for event in self.receiver.hear():
+            assert event["type"] == "reward.fulfilled", event
+            data = event["data"]
+            self.announced[event["id"]] = (data["reward"], data["amount"]["amount"], data["participant"])
 
     def decision(self, source):
         """The decision on a source, explained."""

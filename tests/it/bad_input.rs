@@ -12,6 +12,8 @@ mod by_hand;
 mod case;
 #[path = "bad_input/cursors.rs"]
 mod cursors;
+#[path = "bad_input/destinations.rs"]
+mod destinations;
 #[path = "bad_input/exchange_rates.rs"]
 mod exchange_rates;
 #[path = "bad_input/places.rs"]
@@ -231,7 +233,8 @@ async fn the_bodies_that_the_bad_ones_were_made_from_are_taken() {
 #[tokio::test]
 async fn every_route_has_a_case() {
     /// Nothing can be given to these but a key.
-    const WITHOUT_INPUT: [&str; 3] = ["GET /v1/api-keys", "GET /v1/webhook-endpoints", "GET /openapi.json"];
+    const WITHOUT_INPUT: [&str; 4] =
+        ["GET /v1/api-keys", "GET /v1/webhook-endpoints", "GET /v1/event-destinations", "GET /openapi.json"];
     let setup = Setup::new().await;
     let all = [
         bodies::cases(&setup),

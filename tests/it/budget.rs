@@ -89,8 +89,35 @@ async fn a_payment_of_a_referee_costs_two_reads_and_a_transaction_of_two_rows() 
         world.drain().await;
     })
     .await;
-    assert_eq!(spent, (2, 0.0, 3.0));
+    // And a query of who wants to hear of it, by deliver-webhook: nobody does.
+    assert_eq!(spent, (3, 1.0, 3.0));
     assert_eq!(tenant.figures(&anna).await, (2_010, 0, 2_010, 0));
+}
+
+#[tokio::test]
+async fn telling_an_event_costs_a_query_and_two_writes_for_each_destination() {
+    let (world, tenant, _, _) = warm().await;
+    let organization = domain::id::OrganizationId::parse(&world.organization(&tenant).await).unwrap();
+    let receiver = tests::Receiver::start().await;
+    tenant.post("/v1/event-destinations", json!({"url": receiver.url()})).await.created();
+    let event = |number: u32| {
+        let day = chrono::NaiveDate::from_ymd_opt(2026, 1, number).unwrap();
+        let what = domain::event::What::ReportReady(domain::event::ReportData { day });
+        let at = chrono::DateTime::UNIX_EPOCH;
+        serde_json::to_string(&domain::event::Event::new(&organization, what, &day.to_string(), at)).unwrap()
+    };
+    let tell = async |number| {
+        world.send("EventsQueue", &event(number)).await;
+        world.drain().await;
+    };
+    tell(1).await;
+    let (spent, ()) = cost(&world, tell(2)).await;
+    // The row with its places in two indexes; the row again, and out of the one.
+    assert_eq!(spent, (3, 1.0, 5.0));
+    // The same again is refused by its condition.
+    let (spent, ()) = cost(&world, tell(2)).await;
+    assert_eq!((spent.0, spent.1), (2, 1.0));
+    assert_eq!(receiver.got().len(), 2);
 }
 
 #[tokio::test]

@@ -24,6 +24,12 @@ fn creations(world: &World, tenant: &Tenant) -> Vec<(Tenant, &'static str, Value
             endpoint(tests::STRIPE_SECRET),
             endpoint("whsec_of_somebody_else"),
         ),
+        (
+            tenant.clone(),
+            "/v1/event-destinations",
+            json!({"url": "https://example.com/one"}),
+            json!({"url": "https://example.com/two"}),
+        ),
     ]
 }
 
@@ -396,6 +402,9 @@ impl Office {
         let endpoint = json!({"processor": "stripe", "secrets": [tests::STRIPE_SECRET]});
         let endpoint = self.tenant.post("/v1/webhook-endpoints", endpoint).await.created();
         let endpoint = format!("/v1/webhook-endpoints/{}", endpoint["id"].as_str().unwrap());
+        let destination = json!({"url": "https://example.com/", "events": ["fraud.flagged"]});
+        let destination = self.tenant.post("/v1/event-destinations", destination).await.created();
+        let destination = format!("/v1/event-destinations/{}", destination["id"].as_str().unwrap());
         let key = self.tenant.post("/v1/api-keys", json!({"name": "other"})).await.created();
         let terms = json!({"terms": percent_rule("20")});
         let invoice = |index: usize, action: &str| {
@@ -510,6 +519,14 @@ impl Office {
             ("POST", "/v1/events/invoice:stripe:in_1/replay".into(), json!({"dry_run": false})),
             ("PATCH", endpoint.clone(), json!({"secrets": [tests::STRIPE_SECRET]})),
             ("DELETE", endpoint, json!({})),
+            (
+                "PATCH",
+                destination.clone(),
+                json!({"url": "https://example.com/", "events": ["report.ready"]}),
+            ),
+            ("PATCH", destination.clone(), json!({"status": "disabled", "description": null})),
+            ("PATCH", destination.clone(), json!({"status": "enabled"})),
+            ("DELETE", destination, json!({})),
             ("DELETE", format!("/v1/api-keys/{}", key["id"].as_str().unwrap()), json!({})),
         ]
     }
@@ -535,7 +552,9 @@ async fn every_call_with_a_name_of_its_own_has_one_effect_however_often_it_is_ma
         let rows = office.rows().await;
         for _ in 0..2 {
             let again = office.tenant.call(method, &path, Some(&body)).await;
-            if path.starts_with("/v1/webhook-endpoints") && method == "DELETE" {
+            let goes =
+                path.starts_with("/v1/webhook-endpoints") || path.starts_with("/v1/event-destinations");
+            if goes && method == "DELETE" {
                 // What is gone is not there to be removed.
                 assert!(matches!(again.status, 204 | 404), "{again:?}");
                 continue;
@@ -553,12 +572,16 @@ async fn every_call_with_a_name_of_its_own_has_one_effect_however_often_it_is_ma
         "api-keys",
         "programs",
         "webhook-endpoints",
+        "event-destinations",
+        "event-destinations/{id}/rotate-secret",
         "participants/{id}/rewards",
         "billing-runs",
         "checks",
         "participants/{id}/tokens",
     ];
     made.extend(creations.map(|path| format!("POST /v1/{path}")));
+    // An event is delivered again as often as that is asked for, but for while it is being delivered: in the tests of webhooks.
+    made.insert("POST /v1/event-destinations/{id}/deliveries/{delivery}/replay".to_owned());
     made.extend(
         ["stripe", "paddle", "chargebee"].map(|name| format!("POST /v1/webhooks/{name}/{{endpoint}}")),
     );

@@ -25,3 +25,4 @@ mod surface;
 mod template;
 mod tenants;
 mod tracking;
+mod webhooks;

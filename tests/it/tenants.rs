@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws::store::Item;
 use serde_json::{Value, json};
-use tests::{Participant, Partners, Tenant, World, percent_rule};
+use tests::{Participant, Partners, Receiver, Tenant, World, percent_rule};
 
 /// An organization with one of everything.
 #[derive(Debug)]
@@ -70,6 +70,9 @@ struct More {
     gift: String,
     gift_source: String,
     partners: Partners,
+    /// An event destination, and a delivery to it.
+    destination: String,
+    delivery: String,
 }
 
 /// Every organization uses the same ids here too: participants `mia` and `max`, referees `ned`, `otto` and `quin`,
@@ -87,6 +90,10 @@ async fn live_on(world: &World, life: &Life, partners: Partners, amount: i64) ->
             {"id": "bonus", "trigger": "referral_count",
              "amount": {"milestones": {"steps": [{"at": 1, "amount": amount, "currency": "USD"}]}}}]})
     };
+    let receiver = Receiver::start().await;
+    let destination = json!({"url": receiver.url()});
+    let destination = tenant.post("/v1/event-destinations", destination).await.created();
+    let destination = format!("/v1/event-destinations/{}", destination["id"].as_str().unwrap());
     let program = tenant.program(terms(amount)).await;
     let mia = tenant.enrol(&program, "mia", "Mia").await;
     let max = tenant.enrol(&program, "max", "Max").await;
@@ -123,7 +130,10 @@ async fn live_on(world: &World, life: &Life, partners: Partners, amount: i64) ->
     let gift = tenant.send("POST", &path, gift, &[("idempotency-key", "gift")]).await.created();
     world.drain().await;
     let text = |name: &str| gift[name].as_str().unwrap().to_owned();
-    More { program, mia, max, waiting, gift: text("id"), gift_source: text("source"), partners }
+    let deliveries = tenant.get(&format!("{destination}/deliveries")).await.ok();
+    let delivery = format!("{destination}/deliveries/{}", deliveries["data"][0]["id"].as_str().unwrap());
+    let (gift, gift_source) = (text("id"), text("source"));
+    More { program, mia, max, waiting, gift, gift_source, partners, destination, delivery }
 }
 
 async fn two_full_lives() -> (World, [(Life, More); 2]) {
@@ -205,6 +215,9 @@ async fn nothing_of_another_organization_can_be_read() {
         format!("/v1/billing-runs/{}/invoices", more.partners.run),
         format!("/v1/partner-invoices/{}", more.partners.invoices[2]),
         format!("/v1/partner-invoices/{}/lines", more.partners.invoices[2]),
+        more.destination.clone(),
+        format!("{}/deliveries", more.destination),
+        more.delivery.clone(),
     ];
     let spent = json!({"reference": "order_1", "amount": {"amount": 1, "currency": "USD"}});
     two.tenant.post(&format!("/v1/participants/{}/redemptions", two.anna.id), spent).await.created();
@@ -228,6 +241,7 @@ async fn nothing_of_another_organization_can_be_read() {
         "/v1/api-keys".to_owned(),
         "/v1/programs".to_owned(),
         "/v1/webhook-endpoints".to_owned(),
+        "/v1/event-destinations".to_owned(),
         "/v1/codes/SUMMER25".to_owned(),
         "/v1/promotions/stripe/promo_1".to_owned(),
         "/v1/parked-events".to_owned(),
@@ -388,6 +402,10 @@ fn foreign_calls(two: &Life, more: &More) -> Vec<(&'static str, String, Value, u
         absent("POST", replay(&format!("reward/own/{}", two.reward)), &json!({"dry_run": false})),
         absent("PATCH", endpoint.clone(), &json!({"secrets": ["whsec_of_the_wrong_organization"]})),
         absent("DELETE", endpoint, &json!({})),
+        absent("PATCH", more.destination.clone(), &json!({"url": "https://example.com/mine"})),
+        absent("POST", format!("{}/rotate-secret", more.destination), &json!({})),
+        absent("POST", format!("{}/replay", more.delivery), &json!({})),
+        absent("DELETE", more.destination.clone(), &json!({})),
         absent("DELETE", format!("/v1/api-keys/{}", two.key), &json!({})),
         ("PUT", "/v1/referrals/dora".to_owned(), assign(&more.program), 400, "invalid_request"),
         ("PUT", "/v1/referrals/ben".to_owned(), assign(&more.program), 400, "invalid_request"),
@@ -443,6 +461,7 @@ async fn nothing_of_another_organization_can_be_changed() {
         ("POST", "/v1/checks".to_owned(), json!({})),
         ("POST", "/v1/programs".to_owned(), json!({"name": "Third", "terms": percent_rule("1")})),
         ("POST", "/v1/webhook-endpoints".to_owned(), json!({"processor": "stripe"})),
+        ("POST", "/v1/event-destinations".to_owned(), json!({"url": Receiver::nobody()})),
         ("POST", "/v1/track/touch".to_owned(), touch),
         ("POST", "/v1/track/signup".to_owned(), json!({"external_id": "rosa", "visitor_id": "v-1"})),
         ("POST", "/v1/track/signup".to_owned(), json!({"external_id": "sven", "code": "SUMMER25"})),
@@ -591,10 +610,12 @@ async fn every_key_of_the_table_begins_with_its_organization() {
         "carried over",
         "code",
         "customer",
+        "delivery",
         "directory",
         "endpoint",
         "endpoint listed",
         "entry",
+        "event destination",
         "former referral",
         "invoice of a run",
         "line item",
@@ -635,6 +656,8 @@ fn kind_of(pk: &str, sk: &str) -> &'static str {
         _ if pk.ends_with("#CARRY") => "carried over",
         (_, "RUN") => "billing run",
         (_, "CHECK") => "self-check",
+        (_, "DESTINATION") => "event destination",
+        (_, "DELIVERY") => "delivery",
         (_, "SEEN") => "seen by a run",
         (_, "INVOICE") if pk.contains("#run_") => "invoice of a run",
         (_, "INVOICE") => "partner invoice",

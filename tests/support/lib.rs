@@ -2,12 +2,14 @@
 
 pub mod openapi;
 mod partners;
+mod receiver;
 pub mod sim;
 pub mod table;
 mod tenant;
 mod world;
 
 pub use partners::Partners;
+pub use receiver::{Got, Receiver, Reply};
 pub use tenant::{Answer, CHARGEBEE_SECRET, PADDLE_SECRET, Participant, STRIPE_SECRET, Tenant, percent_rule};
 pub use world::World;
 

@@ -1,5 +1,5 @@
 //! What the people of an organization set up, look at and do by hand: keys, programs with their terms, participants'
-//! own terms, webhook endpoints, referrals, rewards, ledgers, balances, partner invoices, decisions, reports and self-checks.
+//! own terms, webhook endpoints, event destinations, referrals, rewards, ledgers, balances, partner invoices, decisions, reports and self-checks.
 
 mod api_keys;
 mod billing_runs;
@@ -7,6 +7,8 @@ mod bulk;
 mod by_hand;
 mod checks;
 mod decisions;
+mod deliveries;
+mod destinations;
 mod endpoints;
 mod enrollments;
 mod exchange_rates;
@@ -27,6 +29,7 @@ mod terms;
 mod tokens;
 
 use aws::http::{Edge, IdempotencyKey, Problem, finish};
+use aws::outbound::Reach;
 use aws::queue::Queue;
 use aws::seal::{Sealer, Secret};
 use aws::settle::Settler;
@@ -50,13 +53,17 @@ pub struct Deps {
     pub edge: Edge,
     settler: Settler,
     report_queue: Queue,
+    events_queue: Queue,
+    /// What addresses event destinations may have.
+    reach: Reach,
     root_key: Secret,
     sealer: Sealer,
 }
 
 impl Deps {
     /// From the platform and the function's variables: `TABLE_NAME`, `FULFILL_QUEUE_URL`, `REPORT_QUEUE_URL`,
-    /// `ROOT_KEY_SECRET_ARN`, `SEALING_KEY_SECRET_ARN`.
+    /// `EVENTS_QUEUE_URL`, `ROOT_KEY_SECRET_ARN`, `SEALING_KEY_SECRET_ARN`, and `WEBHOOKS_TO_LOOPBACK` where a stage for
+    /// development has it.
     ///
     /// # Errors
     /// [`ConfigError`] names the variable that is missing.
@@ -66,10 +73,11 @@ impl Deps {
         let sealer = Sealer::new(platform, lookup)?;
         let fulfill_queue = Queue::new(platform, lookup, "FULFILL_QUEUE_URL")?;
         let report_queue = Queue::new(platform, lookup, "REPORT_QUEUE_URL")?;
+        let events_queue = Queue::new(platform, lookup, "EVENTS_QUEUE_URL")?;
         let clock = platform.clock.clone();
         let settler = Settler { store: store.clone(), fulfill_queue, clock: clock.clone() };
         let edge = Edge { store, clock, entropy: platform.entropy.clone() };
-        Ok(Self { edge, settler, report_queue, root_key, sealer })
+        Ok(Self { edge, settler, report_queue, events_queue, reach: Reach::of(lookup), root_key, sealer })
     }
 
     /// The bytes that a new thing's id and secret are made from: random, or the same for the same `Idempotency-Key`,
@@ -103,6 +111,15 @@ pub fn router(deps: Deps) -> Router {
         .route("/v1/participants/{id}", patch(participants::change))
         .route("/v1/webhook-endpoints", post(endpoints::create).get(endpoints::list))
         .route("/v1/webhook-endpoints/{endpoint}", patch(endpoints::change).delete(endpoints::remove))
+        .route("/v1/event-destinations", post(destinations::create).get(destinations::list))
+        .route(
+            "/v1/event-destinations/{id}",
+            get(destinations::read).patch(destinations::change).delete(destinations::remove),
+        )
+        .route("/v1/event-destinations/{id}/rotate-secret", post(destinations::rotate))
+        .route("/v1/event-destinations/{id}/deliveries", get(deliveries::list))
+        .route("/v1/event-destinations/{id}/deliveries/{delivery}", get(deliveries::read))
+        .route("/v1/event-destinations/{id}/deliveries/{delivery}/replay", post(deliveries::replay))
         .route("/v1/exchange-rates/{day}", put(exchange_rates::give).get(exchange_rates::read))
         .route("/v1/referrals", get(referrals::list))
         .route("/v1/rewards", get(rewards::list))
@@ -167,6 +184,15 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         endpoints::list,
         endpoints::change,
         endpoints::remove,
+        destinations::create,
+        destinations::list,
+        destinations::read,
+        destinations::change,
+        destinations::remove,
+        destinations::rotate,
+        deliveries::list,
+        deliveries::read,
+        deliveries::replay,
         exchange_rates::give,
         exchange_rates::read,
         referrals::list,

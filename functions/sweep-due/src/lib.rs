@@ -8,7 +8,7 @@ use aws::store::Store;
 use aws::store::keys::{DUE_SHARDS, Due, DueTask};
 use aws::{Clock, ConfigError, HandlerError, Platform};
 use chrono::Duration;
-use domain::message::{FulfillMessage, ReportMessage};
+use domain::message::{FulfillMessage, ReportMessage, WebhookMessage};
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 
@@ -30,11 +30,13 @@ pub struct Deps {
     settler: Settler,
     fulfill_queue: Queue,
     report_queue: Queue,
+    events_queue: Queue,
     clock: Clock,
 }
 
 impl Deps {
-    /// From the platform and the function's variables: `TABLE_NAME`, `FULFILL_QUEUE_URL`, `REPORT_QUEUE_URL`.
+    /// From the platform and the function's variables: `TABLE_NAME`, `FULFILL_QUEUE_URL`, `REPORT_QUEUE_URL`,
+    /// `EVENTS_QUEUE_URL`.
     ///
     /// # Errors
     /// [`ConfigError`] names the variable that is missing.
@@ -42,10 +44,11 @@ impl Deps {
         let store = Store::new(platform, lookup)?;
         let fulfill_queue = Queue::new(platform, lookup, "FULFILL_QUEUE_URL")?;
         let report_queue = Queue::new(platform, lookup, "REPORT_QUEUE_URL")?;
+        let events_queue = Queue::new(platform, lookup, "EVENTS_QUEUE_URL")?;
         let clock = platform.clock.clone();
         let settler =
             Settler { store: store.clone(), fulfill_queue: fulfill_queue.clone(), clock: clock.clone() };
-        Ok(Self { store, settler, fulfill_queue, report_queue, clock })
+        Ok(Self { store, settler, fulfill_queue, report_queue, events_queue, clock })
     }
 }
 
@@ -65,7 +68,7 @@ pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
             unread = Some(error);
             Vec::new()
         });
-        let (mut messages, mut runs) = (Vec::new(), Vec::new());
+        let (mut messages, mut runs, mut deliveries) = (Vec::new(), Vec::new(), Vec::new());
         for due in rows {
             match due.task {
                 DueTask::Reward(reward) => {
@@ -76,6 +79,10 @@ pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
                 }
                 DueTask::Check(check) => {
                     runs.push(ReportMessage::CheckDueV1 { organization: due.organization, check });
+                }
+                DueTask::Delivery(delivery) => {
+                    deliveries
+                        .push(WebhookMessage::WebhookDueV1 { organization: due.organization, delivery });
                 }
                 DueTask::Referee(_)
                 | DueTask::Customer(_)
@@ -93,6 +100,8 @@ pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
         }
         let taken = deps.fulfill_queue.send_all(&messages).await;
         sent = sent.saturating_add(taken.map_err(|error| HandlerError::failed(&error))?);
+        let taken = deps.events_queue.send_all(&deliveries).await;
+        sent = sent.saturating_add(taken.map_err(|error| HandlerError::failed(&error))?);
         let taken = deps.report_queue.send_all(&runs).await;
         sent = sent.saturating_add(taken.map_err(|error| HandlerError::failed(&error))?);
     }
@@ -106,7 +115,7 @@ pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
 async fn finish(deps: &Deps, due: &Due) -> Result<(), SettleError> {
     let organization = &due.organization;
     match &due.task {
-        DueTask::Reward(_) | DueTask::BillingRun(_) | DueTask::Check(_) => Ok(()),
+        DueTask::Reward(_) | DueTask::BillingRun(_) | DueTask::Check(_) | DueTask::Delivery(_) => Ok(()),
         DueTask::Referee(referee) => {
             let row = deps.store.get_referee(organization, referee).await?;
             deps.settler.release_referee(organization, referee, &row.waiting).await

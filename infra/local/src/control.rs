@@ -31,6 +31,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .route("/queues", get(queues))
         .route("/queues/{queue}/send", post(send))
         .route("/queues/{queue}/receive", post(receive))
+        .route("/queues/{queue}/taken", post(taken))
         .route("/meter", get(meter))
         .route("/meter/reset", post(reset_meter))
         .route("/faults", get(faults).post(plan_faults))
@@ -165,6 +166,13 @@ async fn receive(State(core): State<Arc<Core>>, Path(queue): Path<String>, body:
     let messages = core.queues.receive(&queue, max, 0).await?;
     core.queues.delete(&queue, &messages.iter().collect::<Vec<_>>()).await?;
     let bodies: Vec<Value> = messages.iter().map(|message| json!({ "body": message.body() })).collect();
+    Ok(Json(json!({ "messages": bodies })))
+}
+
+/// What a function took from a queue since this was asked the last time.
+async fn taken(State(core): State<Arc<Core>>, Path(queue): Path<String>) -> Answer {
+    known(&core, &queue)?;
+    let bodies: Vec<Value> = core.queues.taken(&queue).iter().map(|body| json!({ "body": body })).collect();
     Ok(Json(json!({ "messages": bodies })))
 }
 

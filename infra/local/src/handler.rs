@@ -13,6 +13,9 @@ use serde_json::Value;
 
 use crate::template::{Function, Names, Template};
 
+/// What functions have here and no deployment gives them: events may be sent to this machine.
+const OWN_VARIABLE: [&str; 2] = ["WEBHOOKS_TO_LOOPBACK", "allowed"];
+
 /// What an event is answered. Not `Send`: Lambda runs a function on one thread, so its future need not be able to move
 /// between threads.
 pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Value>>>>;
@@ -128,6 +131,8 @@ impl Registry {
             let value = names.resolve(value).with_context(|| format!("{name} of {}", function.id))?;
             environment.insert(name.clone(), value);
         }
+        let [name, value] = OWN_VARIABLE;
+        environment.insert(name.to_owned(), value.to_owned());
         let build = self.builders.get(&function.id);
         let build = build.with_context(|| format!("no crate is registered for {}", function.id))?;
         let handler = build(platform, &|name| environment.get(name).cloned());

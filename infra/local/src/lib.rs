@@ -6,7 +6,7 @@
 //! production is Lambda, `DynamoDB` and SQS.
 //!
 //! Where it differs from the cloud: no IAM, no throttling and no transaction conflicts (unless planned), no function timeouts, strongly
-//! consistent indexes, no TTL deletion, and queues that are lost with the process.
+//! consistent indexes, events that may be sent to loopback, no TTL deletion, and queues that are lost with the process.
 
 pub mod command;
 pub mod demo;
@@ -15,6 +15,7 @@ pub mod template;
 
 mod control;
 mod core;
+mod delays;
 mod engine;
 mod faults;
 mod gateway;

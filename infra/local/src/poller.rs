@@ -62,6 +62,7 @@ async fn deliver(core: &Core, source: &EventSource, messages: &[Message]) -> Res
     for message in &failed {
         core.queues.wait(&source.queue, message, visible_at);
     }
+    core.queues.note_taken(&source.queue, &done);
     core.queues.delete(&source.queue, &done).await?;
     if visible_at <= core.clock.now() {
         // The clock was advanced past the timeout while the function ran.

@@ -30,6 +30,7 @@ pub fn functions() -> Registry {
         .http("ProcessInvoiceFunction", http!(process_invoice))
         .http("ManageProgramFunction", http!(manage_program))
         .event("FulfillRewardFunction", event!(fulfill_reward))
+        .event("DeliverWebhookFunction", event!(deliver_webhook))
         .event("SweepDueFunction", event!(sweep_due))
         .event("AggregateReportsFunction", event!(aggregate_reports))
 }

@@ -1,8 +1,9 @@
 //! The stage's own dealings with its queues: what pollers and the control surface need, and visibility in logical time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use aws_sdk_sqs::Client;
@@ -12,7 +13,13 @@ use aws_sdk_sqs::types::{
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::delays::Delays;
 use crate::engine::sqs::QueueAddress;
+
+/// Most messages of a queue that are remembered once they are taken.
+const TAKEN_MAX: usize = 150_000;
+/// How often a stage whose time passes by itself looks at what was sent with a delay.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// All queues of the template.
 #[derive(Debug)]
@@ -20,6 +27,9 @@ pub(crate) struct Queues {
     client: Client,
     addresses: BTreeMap<String, QueueAddress>,
     waiting: Mutex<HashMap<String, Waiting>>,
+    delays: Delays,
+    /// What functions took, by queue.
+    taken: Mutex<BTreeMap<String, VecDeque<String>>>,
     deliveries: AtomicU64,
     deliveries_reported: AtomicU64,
 }
@@ -44,11 +54,13 @@ pub(crate) struct Counts {
 }
 
 impl Queues {
-    pub(crate) fn new(client: Client, addresses: BTreeMap<String, QueueAddress>) -> Self {
+    pub(crate) fn new(client: Client, addresses: BTreeMap<String, QueueAddress>, delays: Delays) -> Self {
         Self {
             client,
             addresses,
             waiting: Mutex::default(),
+            delays,
+            taken: Mutex::default(),
             deliveries: AtomicU64::new(0),
             deliveries_reported: AtomicU64::new(0),
         }
@@ -110,9 +122,43 @@ impl Queues {
         self.waiting().insert(message.message_id().unwrap_or_default().to_owned(), waiting);
     }
 
+    /// Sends what was sent with a delay that is over.
+    async fn release(&self) {
+        for message in self.delays.take_due() {
+            let request = self.client.send_message().queue_url(message.queue_url);
+            if let Err(error) = request.message_body(message.body).send().await {
+                tracing::warn!(%error, "a delayed message is lost");
+            }
+        }
+    }
+
+    /// The same again and again, for as long as the stage lives.
+    pub(crate) async fn release_in_time(&self) {
+        loop {
+            self.release().await;
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Remembers what a function took.
+    pub(crate) fn note_taken(&self, id: &str, messages: &[&Message]) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = taken.entry(id.to_owned()).or_default();
+        taken.extend(messages.iter().map(|message| message.body().unwrap_or_default().to_owned()));
+        let surplus = taken.len().saturating_sub(TAKEN_MAX);
+        taken.drain(..surplus);
+    }
+
+    /// What functions took from a queue since this was asked the last time.
+    pub(crate) fn taken(&self, id: &str) -> Vec<String> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.remove(id).unwrap_or_default().into()
+    }
+
     /// Makes the engine hide each failed message for as long as it has left on the stage's clock, which is no longer
     /// at all for those whose time has come.
     pub(crate) async fn follow_clock(&self, now: DateTime<Utc>) {
+        self.release().await;
         let mut changes = Vec::new();
         // Taken out before the engine shows them: whoever receives one again may put it back in.
         self.waiting().retain(|_, message| {

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use crate::core::Core;
+use crate::delays::Delays;
 use crate::engine;
 use crate::engine::sqs::QueueAddress;
 use crate::faults::Faults;
@@ -152,16 +153,16 @@ struct Started {
 async fn start(options: Options, template: Template, registry: Registry) -> Result<Started> {
     let state = State::open(options.state)?;
     let secrets = state.secrets(&template.secrets)?;
-    let (endpoints, addresses) = start_engines(&state, &template, &secrets).await?;
-
     let clock_offset_ms = Arc::new(AtomicI64::new(state.clock_offset_ms()?));
     let clock = Clock::shifted(clock_offset_ms.clone());
+    let delays = Delays::new(clock.clone());
+    let (endpoints, addresses) = start_engines(&state, &template, &secrets, &delays).await?;
     let faults = Faults::default();
     let platform = platform::build(&endpoints, clock.clone(), faults.clone());
     let names = engine::names(&template, &addresses);
     let core = Arc::new(Core {
         handlers: registry.build(&template, &platform, &names)?,
-        queues: Queues::new(platform::sqs(&endpoints), addresses),
+        queues: Queues::new(platform::sqs(&endpoints), addresses, delays),
         scheduler: Scheduler::new(&template, clock.now())?,
         template,
         clock,
@@ -177,8 +178,9 @@ async fn start(options: Options, template: Template, registry: Registry) -> Resu
     engine::serve(listener, gateway::router(core.clone()));
     poller::spawn(&core);
     if options.ticking {
-        let core = core.clone();
-        tokio::spawn(async move { core.scheduler.tick(&core).await });
+        let (ticking, releasing) = (core.clone(), core.clone());
+        tokio::spawn(async move { ticking.scheduler.tick(&ticking).await });
+        tokio::spawn(async move { releasing.queues.release_in_time().await });
     }
     Ok(Started { address, root_key: secrets.get(ROOT_KEY).cloned().unwrap_or_default(), core, endpoints })
 }
@@ -187,11 +189,12 @@ async fn start_engines(
     state: &State,
     template: &Template,
     secrets: &BTreeMap<String, String>,
+    delays: &Delays,
 ) -> Result<(Endpoints, BTreeMap<String, QueueAddress>)> {
     let by_arn = secrets.iter().map(|(id, value)| (engine::secret_arn(id), value.clone())).collect();
     let endpoints = Endpoints {
         dynamodb: engine::endpoint(engine::dynamodb::start(state.database().as_deref()).await?),
-        sqs: engine::endpoint(engine::sqs::start().await?),
+        sqs: engine::endpoint(engine::sqs::start(delays.clone()).await?),
         secrets: engine::endpoint(engine::secrets::start(by_arn).await?),
     };
     engine::dynamodb::create_tables(&platform::dynamodb(&endpoints), &template.tables).await?;

@@ -1,6 +1,9 @@
 //! Consuming SQS: every record gets an outcome, and only a done one is acknowledged.
 
+use std::future::Future;
+
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use futures_util::stream::{self, StreamExt as _};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -27,15 +30,36 @@ where
     F: Fn(M) -> Fut,
     Fut: Future<Output = Outcome>,
 {
+    run_at_once(event, 1, handle).await
+}
+
+/// Handles the records of an event, so many at a time: for records that wait for others than the table.
+///
+/// # Errors
+/// The same as of [`run`].
+pub async fn run_at_once<M, F, Fut>(event: Value, at_once: usize, handle: F) -> Result<Value, HandlerError>
+where
+    M: DeserializeOwned,
+    F: Fn(M) -> Fut,
+    Fut: Future<Output = Outcome>,
+{
     let event: SqsEvent = serde_json::from_value(event).map_err(|error| HandlerError::event(&error))?;
-    let mut failures = Vec::new();
+    let mut records = Vec::with_capacity(event.records.len());
     for record in event.records {
         let id = record.message_id.clone().filter(|id| !id.is_empty());
-        let id = id.ok_or_else(|| HandlerError::event(&"a record without a message id"))?;
+        records.push((id.ok_or_else(|| HandlerError::event(&"a record without a message id"))?, record));
+    }
+    let handle = &handle;
+    let outcomes = records.into_iter().map(|(id, record)| async move {
         let outcome = match parse(&record) {
             Ok(message) => handle(message).await,
             Err(reason) => Outcome::Poison(reason),
         };
+        (id, outcome)
+    });
+    let outcomes: Vec<_> = stream::iter(outcomes).buffered(at_once).collect().await;
+    let mut failures = Vec::new();
+    for (id, outcome) in outcomes {
         match outcome {
             Outcome::Done => continue,
             Outcome::Retry(reason) => tracing::warn!(message.id = %id, reason, "will be tried again"),

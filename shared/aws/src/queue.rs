@@ -11,6 +11,9 @@ use crate::handler::in_short;
 /// Messages in one batch (an SQS limit).
 pub const BATCH_MAX: usize = 10;
 
+/// The longest that a message can be put off (an SQS limit).
+pub const DELAY_SECONDS_MAX: i32 = 900;
+
 /// One queue.
 #[derive(Debug, Clone)]
 pub struct Queue {
@@ -41,6 +44,18 @@ impl Queue {
     pub async fn send<T: Serialize + Sync>(&self, message: &T) -> Result<(), QueueError> {
         let request = self.client.send_message().queue_url(&self.url).message_body(body(message)?);
         match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(QueueError { detail: in_short(&error) }),
+        }
+    }
+
+    /// Sends one message that is delivered so many seconds later: 900 at most (an SQS limit).
+    ///
+    /// # Errors
+    /// [`QueueError`]; whether it was sent is then unknown.
+    pub async fn send_later<T: Serialize + Sync>(&self, message: &T, seconds: i32) -> Result<(), QueueError> {
+        let request = self.client.send_message().queue_url(&self.url).message_body(body(message)?);
+        match request.delay_seconds(seconds.clamp(0, DELAY_SECONDS_MAX)).send().await {
             Ok(_) => Ok(()),
             Err(error) => Err(QueueError { detail: in_short(&error) }),
         }

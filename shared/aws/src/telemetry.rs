@@ -19,6 +19,10 @@ pub const EVENT_DELAY: &str = "EventDelay";
 pub const CHECK_FINDINGS: &str = "CheckFindings";
 /// Rows that have been due for more than an hour.
 pub const OVERDUE_ROWS: &str = "OverdueRows";
+/// Destinations of events that were disabled because nothing could be delivered to them.
+pub const DESTINATIONS_DISABLED: &str = "DestinationsDisabled";
+/// Deliveries of events that were given up.
+pub const DELIVERIES_FAILED: &str = "DeliveriesFailed";
 /// What tells the functions, and so the deployments, apart.
 pub const DIMENSION: &str = "FunctionName";
 /// The stated bound of [`REWARD_DELAY`]; docs/operations.md says how it comes about, and an alarm watches it.

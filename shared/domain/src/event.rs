@@ -28,6 +28,16 @@ pub struct Event {
     pub what: What,
 }
 
+/// An event as it is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Told {
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+    /// Live (`true`) or test money.
+    pub livemode: bool,
+}
+
 /// What happened, with what is to be known of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", content = "data")]

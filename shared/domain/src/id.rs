@@ -151,6 +151,14 @@ own_id!(
     /// A queue message; derived from what it announces.
     MessageId, "msg_"
 );
+own_id!(
+    /// Where an organization has its events sent.
+    DestinationId, "dst_"
+);
+own_id!(
+    /// The delivery of one event to one destination.
+    DeliveryId, "dlv_"
+);
 
 text_id!(
     /// The caller's own id of a person, company or account: 1 to 128 of `A-Z a-z 0-9 . _ : | -`.
@@ -189,6 +197,14 @@ text_id!(
     /// A reward. It names its own place: 26 digits of the participant, 10 of the time, 10 that tell twins apart.
     RewardId, |text| check_own(text, "rwd_", DIGITS + TIME_DIGITS + TAIL_DIGITS, "rwd_<46 base-32 digits>")
 );
+
+impl DeliveryId {
+    /// The delivery of an event to a destination: the same event told again is the same delivery.
+    #[must_use]
+    pub fn of(organization: &OrganizationId, event: &MessageId, destination: &DestinationId) -> Self {
+        Self::derive(&[organization.as_str(), event.as_str(), destination.as_str()])
+    }
+}
 
 impl Processor {
     /// The name under which e-mail addresses are kept, by their hash, beside the processors' customers.

@@ -7,6 +7,7 @@ pub mod billing;
 pub mod chargebee;
 pub mod code;
 pub mod decision;
+pub mod delivery;
 pub mod event;
 pub mod fact;
 pub mod id;

@@ -3,9 +3,12 @@
 //! outside is told is in [`crate::event`].
 
 use chrono::NaiveDate;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
-use crate::id::{BillingRunId, CheckId, OrganizationId, RewardId};
+use crate::event::{Event, What};
+use crate::id::{BillingRunId, CheckId, DeliveryId, OrganizationId, RewardId};
 
 /// A reward is due for delivery. Producer: whoever committed it, and the sweeper; consumer: fulfill-reward.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +63,44 @@ pub enum ReportMessage {
     },
 }
 
+/// A delivery of an event is due. Producer: deliver-webhook where the next attempt comes soon, and the sweeper; consumer:
+/// deliver-webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum WebhookMessage {
+    /// Version 1.
+    #[serde(rename = "webhook.due.v1")]
+    WebhookDueV1 {
+        /// Whose.
+        organization: OrganizationId,
+        /// Which delivery.
+        delivery: DeliveryId,
+    },
+}
+
+/// What deliver-webhook is given: an event that is to be told, or a delivery that is due.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum DeliverMessage {
+    /// An event.
+    Event(Box<Event>),
+    /// A delivery.
+    Due(WebhookMessage),
+}
+
+impl<'de> Deserialize<'de> for DeliverMessage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();
+        let message = if What::TYPES.contains(&kind) {
+            serde_json::from_value(value).map(|event| Self::Event(Box::new(event)))
+        } else {
+            serde_json::from_value(value).map(Self::Due)
+        };
+        message.map_err(D::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,6 +130,24 @@ mod tests {
             ReportMessage::BillingRunDueV1 { organization, run: BillingRunId::from_entropy(&[0; 17]) };
         let json = r#"{"type":"billing_run.due.v1","organization":"org_00000000000000000000000000","run":"run_00000000000000000000000000"}"#;
         assert_eq!(serde_json::to_string(&billing).unwrap(), json);
+    }
+
+    #[test]
+    fn the_messages_of_webhooks_are_told_from_events() {
+        let organization = OrganizationId::from_entropy(&[0; 17]);
+        let due = WebhookMessage::WebhookDueV1 { organization, delivery: DeliveryId::derive(&["one"]) };
+        let json = serde_json::to_string(&due).unwrap();
+        let wire =
+            r#"{"type":"webhook.due.v1","organization":"org_00000000000000000000000000","delivery":"dlv_"#;
+        assert!(json.starts_with(wire), "{json}");
+        assert_eq!(serde_json::from_str::<DeliverMessage>(&json).unwrap(), DeliverMessage::Due(due));
+        let event = r#"{"id":"msg_00000000000000000000000000","organization":"org_00000000000000000000000000",
+            "timestamp":"2026-11-22T12:00:00Z","type":"report.ready","data":{"day":"2026-11-21"}}"#;
+        let expected = DeliverMessage::Event(Box::new(serde_json::from_str(event).unwrap()));
+        assert_eq!(serde_json::from_str::<DeliverMessage>(event).unwrap(), expected);
+        for json in ["{}", "[]", "7", r#"{"type":"webhook.due.v2"}"#, r#"{"type":"report.ready"}"#] {
+            assert!(serde_json::from_str::<DeliverMessage>(json).is_err(), "{json}");
+        }
     }
 
     #[test]

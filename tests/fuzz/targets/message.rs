@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::sync::LazyLock;
 
 use aws::batch::{self, Outcome};
-use domain::message::{FulfillMessage, ReportMessage};
+use domain::message::{DeliverMessage, FulfillMessage, ReportMessage};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -18,9 +18,11 @@ pub(super) fn check(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     body::<FulfillMessage>(text);
     body::<ReportMessage>(text);
+    body::<DeliverMessage>(text);
     if let Ok(event) = serde_json::from_str::<Value>(text) {
         of_event::<FulfillMessage>(event.clone());
-        of_event::<ReportMessage>(event);
+        of_event::<ReportMessage>(event.clone());
+        of_event::<DeliverMessage>(event);
     }
 }
 

@@ -26,6 +26,7 @@ fn lists(setup: &Setup) -> Vec<(&'static str, Vec<&str>, String)> {
         ("GET /v1/partner-invoices/{id}", vec![&partners.invoices[2]], String::new()),
         ("GET /v1/partner-invoices/{id}/lines", vec![&partners.invoices[2]], String::new()),
         ("GET /v1/reports/referrals", vec![], format!("from={day}&to={day}&")),
+        ("GET /v1/event-destinations/{id}/deliveries", vec![&setup.destination], String::new()),
         (
             "GET /v1/reports/referrals",
             vec![],

@@ -74,6 +74,11 @@ pub fn ids(setup: &Setup) -> Vec<Case> {
         ("DELETE /v1/api-keys/{id}", "key_", json!(null)),
         ("PATCH /v1/webhook-endpoints/{endpoint}", "whe_", json!({"secrets": ["whsec_0123456789abcdef"]})),
         ("DELETE /v1/webhook-endpoints/{endpoint}", "whe_", json!(null)),
+        ("GET /v1/event-destinations/{id}", "dst_", json!(null)),
+        ("PATCH /v1/event-destinations/{id}", "dst_", json!({"status": "disabled"})),
+        ("DELETE /v1/event-destinations/{id}", "dst_", json!(null)),
+        ("POST /v1/event-destinations/{id}/rotate-secret", "dst_", json!({})),
+        ("GET /v1/event-destinations/{id}/deliveries", "dst_", json!(null)),
     ];
     let mut cases = Vec::new();
     for (route, prefix, body) in routes {
@@ -94,6 +99,33 @@ pub fn ids(setup: &Setup) -> Vec<Case> {
     cases.extend(parts_of_programs(setup));
     cases.extend(sources(setup));
     cases.extend(replays(setup));
+    cases.extend(deliveries(setup));
+    cases
+}
+
+/// Deliveries: of no destination, and of none to this one.
+fn deliveries(setup: &Setup) -> Vec<Case> {
+    let (read, replay) = (
+        "GET /v1/event-destinations/{id}/deliveries/{delivery}",
+        "POST /v1/event-destinations/{id}/deliveries/{delivery}/replay",
+    );
+    let (destination, delivery) = (&setup.destination, &setup.delivery);
+    let mut cases = Vec::new();
+    for route in [read, replay] {
+        let body = if route == read { "" } else { "{}" };
+        let mut add = |ids: [&str; 2], what: String| {
+            let case = Case::new(route, &ids, &setup.tenant.key, what).text(body);
+            cases.push(case.gives(404, "not_found"));
+        };
+        for id in [vec![nobody("dlv_")], malformed("dlv_")].concat() {
+            add([destination, &id], format!("{id:.40} as delivery"));
+        }
+        for id in [vec![nobody("dst_"), setup.other_destination.clone()], malformed("dst_")].concat() {
+            add([&id, delivery], format!("{id:.40} as destination"));
+        }
+        let broken = Case::new(route, &[destination, "%FF"], &setup.tenant.key, "no UTF-8 as delivery");
+        cases.push(broken.text(body).names("{path}"));
+    }
     cases
 }
 
@@ -306,7 +338,7 @@ pub fn queries(setup: &Setup) -> Vec<Case> {
         cases.push(Case::new(route, ids, key, query).query(query).names(pointer));
     };
     let (partners, days) = (&setup.partners, "from=2026-11-01&to=2026-11-02");
-    let lists: [(&str, &[&str]); 13] = [
+    let lists: [(&str, &[&str]); 14] = [
         ("GET /v1/programs", &[]),
         ("GET /v1/parked-events", &[]),
         ("GET /v1/referrals", &[]),
@@ -320,6 +352,7 @@ pub fn queries(setup: &Setup) -> Vec<Case> {
         ("GET /v1/partner-invoices/{id}", &[&partners.invoices[2]]),
         ("GET /v1/partner-invoices/{id}/lines", &[&partners.invoices[2]]),
         ("GET /v1/reports/referrals", &[]),
+        ("GET /v1/event-destinations/{id}/deliveries", &[&setup.destination]),
     ];
     for (route, ids) in lists {
         let more = if route.contains("/reports/") { format!("{days}&") } else { String::new() };
@@ -360,6 +393,10 @@ pub fn queries(setup: &Setup) -> Vec<Case> {
     for state in ["paid", "", "Fulfilled"] {
         add("GET /v1/rewards", &[], &format!("state={state}"), "?state");
     }
+    for state in ["sent", "", "Pending"] {
+        let route = "GET /v1/event-destinations/{id}/deliveries";
+        add(route, &[&setup.destination], &format!("state={state}"), "?state");
+    }
     for status in ["parked", "", "Waiting"] {
         add("GET /v1/parked-events", &[], &format!("status={status}"), "?status");
         add("GET /v1/parked-events", &[], &format!("reason={status}"), "?reason");
@@ -394,7 +431,7 @@ pub fn idempotency_keys(setup: &Setup) -> Vec<Case> {
     let part = json!({"amount": {"amount": 5, "currency": "USD"}, "actor": "admin", "reason": "too much"});
     let day = &setup.partners.day;
     let run = json!({"program": setup.partners.program, "from": day, "to": day});
-    let routes: [(&'static str, Option<&str>, serde_json::Value); 9] = [
+    let routes: [(&'static str, Option<&str>, serde_json::Value); 11] = [
         ("POST /v1/organizations", None, name.clone()),
         ("POST /v1/api-keys", None, name),
         ("POST /v1/programs", None, json!({"name": "Refer a friend", "terms": terms})),
@@ -403,6 +440,8 @@ pub fn idempotency_keys(setup: &Setup) -> Vec<Case> {
         ("POST /v1/rewards/{id}/reverse", Some(&setup.delivered), part),
         ("POST /v1/billing-runs", None, run),
         ("POST /v1/checks", None, json!({})),
+        ("POST /v1/event-destinations", None, json!({"url": "https://example.com/"})),
+        ("POST /v1/event-destinations/{id}/rotate-secret", Some(&setup.destination), json!({})),
         ("POST /v1/participants/{id}/tokens", Some(&setup.anna.id), json!({})),
     ];
     let mut cases = Vec::new();
@@ -413,7 +452,7 @@ pub fn idempotency_keys(setup: &Setup) -> Vec<Case> {
         for value in [String::new(), "x".repeat(129)] {
             cases.push(case(format!("{} characters as key", value.len())).header("idempotency-key", value));
         }
-        if id.is_some() && !route.ends_with("/tokens") {
+        if id.is_some() && !route.ends_with("/tokens") && !route.ends_with("/rotate-secret") {
             cases.push(case("no key where one is needed".into()));
         }
     }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use tests::{Participant, Partners, Tenant, World, percent_rule};
+use tests::{Participant, Partners, Receiver, Tenant, World, percent_rule};
 
 /// The signing secrets of the endpoint, while the first is replaced by the second.
 pub const SECRETS: [&str; 2] = ["whsec_that_is_being_replaced", "whsec_that_replaces_it_now"];
@@ -41,6 +41,10 @@ pub struct Setup {
     pub chargebee: String,
     /// One without a secret.
     pub bare_endpoint: String,
+    /// An event destination, a delivery to it, and another destination.
+    pub destination: String,
+    pub delivery: String,
+    pub other_destination: String,
     /// The secret of one that was revoked.
     pub revoked: String,
     pub now: DateTime<Utc>,
@@ -50,6 +54,11 @@ impl Setup {
     pub async fn new() -> Self {
         let world = World::start().await;
         let tenant = world.tenant().await;
+        let receiver = Receiver::start().await;
+        let to = async |url: String| {
+            id_of(&tenant.post("/v1/event-destinations", json!({"url": url})).await.created())
+        };
+        let (destination, other_destination) = (to(receiver.url()).await, to(receiver.url()).await);
         let partners = Partners::open(&world, &tenant).await;
         let finalize = format!("/v1/partner-invoices/{}/finalize", partners.invoices[1]);
         tenant.post(&finalize, json!({"actor": "finance", "reason": "month end"})).await.ok();
@@ -113,7 +122,12 @@ impl Setup {
         world.advance(61).await;
         world.drain().await;
         let now = world.now().await;
+        let deliveries = format!("/v1/event-destinations/{destination}/deliveries");
+        let delivery = id_of(&tenant.get(&deliveries).await.ok()["data"][0]);
         Self {
+            destination,
+            delivery,
+            other_destination,
             program,
             ended,
             anna,

@@ -3,14 +3,16 @@
 use serde_json::{Value, json};
 
 use super::queue::Message;
-use super::world::World;
+use super::world::{EVENTS, World};
 
 impl World {
     /// Delivers what is in the queues that feed functions, one batch after the other. Messages that fail come back with
-    /// the next call of this, and go to the dead-letter queue when they have failed too often. Whether any failed.
+    /// the next call of this, and go to the dead-letter queue when they have failed too often. Whether any failed. What is
+    /// to be told outside stays where it is, to be looked at.
     pub async fn deliver(&self) -> bool {
         let mut failed = Vec::new();
-        for source in self.wiring.template().event_sources() {
+        let sources = self.wiring.template().event_sources();
+        for source in sources.filter(|source| source.queue != EVENTS) {
             let queue = self.wiring.template().queue(&source.queue).unwrap();
             let max = usize::try_from(source.batch_size).unwrap();
             loop {

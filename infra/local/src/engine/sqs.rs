@@ -10,9 +10,10 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
-use axum::response::Response;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::{Router, http::HeaderMap};
+use axum::{Json, Router};
 use rustack_sqs_core::config::SqsConfig;
 use rustack_sqs_core::handler::RustackSqsHandler;
 use rustack_sqs_core::provider::RustackSqs;
@@ -23,13 +24,21 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::{ACCOUNT, REGION};
+use crate::delays::Delays;
 use crate::template::Queue;
 
 /// The largest request SQS takes is a batch of 1 MiB; JSON escapes may blow it up.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// Starts the engine on a free loopback port.
-pub(crate) async fn start() -> Result<SocketAddr> {
+/// What answers requests.
+#[derive(Clone)]
+struct Engine {
+    handler: Arc<RustackSqsHandler>,
+    delays: Delays,
+}
+
+/// Starts the engine on a free loopback port. Messages that are sent with a delay are given to `delays`.
+pub(crate) async fn start(delays: Delays) -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let engine = RustackSqs::new(SqsConfig {
@@ -42,14 +51,20 @@ pub(crate) async fn start() -> Result<SocketAddr> {
     let app = Router::new()
         .route("/", post(answer))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(Arc::new(RustackSqsHandler::new(Arc::new(engine))));
+        .with_state(Engine { handler: Arc::new(RustackSqsHandler::new(Arc::new(engine))), delays });
     super::serve(listener, app);
     Ok(address)
 }
 
-async fn answer(State(engine): State<Arc<RustackSqsHandler>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn answer(State(engine): State<Engine>, headers: HeaderMap, body: Bytes) -> Response {
+    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+    if target == Some("AmazonSQS.SendMessage")
+        && let Some(id) = engine.delays.hold(&body)
+    {
+        return Json(json!({ "MessageId": id })).into_response();
+    }
     let answer = match resolve_operation(&headers) {
-        Ok(operation) => dispatch_operation(engine.as_ref(), operation, body).await,
+        Ok(operation) => dispatch_operation(engine.handler.as_ref(), operation, body).await,
         Err(error) => Err(error),
     };
     answer.unwrap_or_else(|error| error_to_response(&error, "local")).map(Body::new)

@@ -7,6 +7,8 @@
 //! | webhook endpoint by its id; leads to the organization | `ENDPOINT#<whe>` | `ENDPOINT` |
 //! | API key and endpoint, for listing | `<org>` | `KEY#<key>`, `ENDPOINT#<whe>` |
 //! | program | `<org>` | `PROGRAM#<prg>` |
+//! | event destination | `<org>` | `DESTINATION#<dst>` |
+//! | delivery of an event to a destination | `<org>#<dlv>` | `DELIVERY` |
 //! | terms, immutable | `<org>#<prg>` | `TERMS#<version>` |
 //! | daily report | `<org>` | `REPORT#<day>` |
 //! | participant | `<org>#<prt>` | `PARTICIPANT` |
@@ -41,6 +43,7 @@
 //! | `due` | `DUE#<shard>` | `<time>` | rows with something left to do |
 //! | `day` | `<org>#<day>#<shard>` | `<time>` | referrals and ledger lines |
 //! | `listing` | `<org>#<prt>` | `<time>#<referee>` | referrals of a referrer |
+//! | `listing` | `<org>#<dst>` | `<time>#<dlv>` | deliveries to a destination |
 //! | `listing` | `<org>#PARKED#<shard>`, `<org>#EXPIRED#<shard>` | `<time>#<source>` | sources that wait, or have in vain |
 //!
 //! `<time>` is ten base-32 digits of a millisecond timestamp. Every key starts with its organization, but for the
@@ -50,9 +53,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use domain::code::ReferralCode;
 use domain::fact::Customer;
 use domain::id::{
-    ApiKeyId, BillingRunId, CheckId, EndpointId, EntryId, ExternalId, IdError, OrganizationId, ParticipantId,
-    PartnerInvoiceId, Processor, ProcessorRef, ProgramId, RewardId, SourceId, SourceKind, VisitorId,
-    time_digits,
+    ApiKeyId, BillingRunId, CheckId, DeliveryId, DestinationId, EndpointId, EntryId, ExternalId, IdError,
+    OrganizationId, ParticipantId, PartnerInvoiceId, Processor, ProcessorRef, ProgramId, RewardId, SourceId,
+    SourceKind, VisitorId, time_digits,
 };
 use domain::ledger::Redemption;
 use domain::money::Currency;
@@ -121,10 +124,36 @@ pub(crate) fn program(organization: &OrganizationId, id: &ProgramId) -> Key {
     Key::new(organization.as_str(), format!("{PROGRAMS}{id}"))
 }
 
+pub(crate) fn destination(organization: &OrganizationId, id: &DestinationId) -> Key {
+    Key::new(organization.as_str(), format!("{DESTINATIONS}{id}"))
+}
+
+pub(crate) fn delivery(organization: &OrganizationId, id: &DeliveryId) -> Key {
+    Key::new(format!("{organization}#{id}"), DELIVERY)
+}
+
+const DELIVERY: &str = "DELIVERY";
+
+/// The listing index's partition of the deliveries to a destination.
+pub(crate) fn deliveries_partition(organization: &OrganizationId, id: &DestinationId) -> String {
+    format!("{organization}#{id}")
+}
+
+/// The listing index's key of a delivery.
+pub(crate) fn delivery_listing(
+    organization: &OrganizationId,
+    destination: &DestinationId,
+    id: &DeliveryId,
+    at: DateTime<Utc>,
+) -> Key {
+    Key::new(deliveries_partition(organization, destination), format!("{}#{id}", time_digits(at)))
+}
+
 /// Sort key prefixes within an organization's own partition.
 pub(crate) const API_KEYS: &str = "KEY#";
 pub(crate) const ENDPOINTS: &str = "ENDPOINT#";
 pub(crate) const PROGRAMS: &str = "PROGRAM#";
+pub(crate) const DESTINATIONS: &str = "DESTINATION#";
 /// Sort key prefix of the ledger within a participant's partition.
 pub(crate) const LEDGER: &str = "L#";
 /// Sorts after every line of the ledger.
@@ -464,6 +493,7 @@ impl Due {
             DueTask::Rates { day, currency } => format!("exchange-rates/{day}/{currency}"),
             DueTask::BillingRun(run) => format!("billing-run/{run}"),
             DueTask::Check(check) => format!("check/{check}"),
+            DueTask::Delivery(delivery) => format!("delivery/{delivery}"),
         }
     }
 }
@@ -494,6 +524,8 @@ pub enum DueTask {
     BillingRun(BillingRunId),
     /// A check is to be gone on with.
     Check(CheckId),
+    /// An event is to be delivered.
+    Delivery(DeliveryId),
 }
 
 impl Due {
@@ -510,6 +542,7 @@ impl Due {
             DueTask::Rates { day, currency } => rates(organization, *day, *currency),
             DueTask::BillingRun(id) => run(organization, id),
             DueTask::Check(id) => check(organization, id),
+            DueTask::Delivery(id) => delivery(organization, id),
         }
     }
 }
@@ -532,6 +565,7 @@ pub fn parse_due(key: &Key) -> Option<Due> {
         }
         RUN => DueTask::BillingRun(BillingRunId::parse(rest).ok()?),
         CHECK => DueTask::Check(CheckId::parse(rest).ok()?),
+        DELIVERY => DueTask::Delivery(DeliveryId::parse(rest).ok()?),
         TALLY => DueTask::Release(ParticipantId::parse(rest).ok()?),
         rates if rates.starts_with(RATES) => DueTask::Rates {
             day: rest.strip_prefix(RATES)?.parse().ok()?,
