@@ -4,8 +4,10 @@
 //! completing write itself does, and that `reward.fulfilled` is sent. It is sent before the completion: a crash in
 //! between sends it again under the same id, and never loses it.
 
-#[expect(dead_code, reason = "the ways come next")]
-mod way;
+mod own_discount;
+mod stripe;
+pub mod way;
+pub mod ways;
 
 use aws::batch::{self, Outcome};
 use aws::handler::chain;

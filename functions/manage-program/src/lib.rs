@@ -1,5 +1,5 @@
 //! What the people of an organization set up, look at and do by hand: keys, programs with their terms, participants'
-//! own terms, webhook endpoints, referrals, rewards, ledgers, balances, partner invoices, decisions, reports and self-checks.
+//! own terms, webhook endpoints, connections to processors, referrals, rewards, ledgers, balances, partner invoices, decisions, reports and self-checks.
 
 mod api_keys;
 mod billing_runs;
@@ -14,6 +14,7 @@ mod organizations;
 mod parked;
 mod participants;
 mod partner_invoices;
+mod processor_connections;
 mod programs;
 mod referral_report;
 mod referrals;
@@ -101,6 +102,12 @@ pub fn router(deps: Deps) -> Router {
         .route("/v1/participants/{id}", patch(participants::change))
         .route("/v1/webhook-endpoints", post(endpoints::create).get(endpoints::list))
         .route("/v1/webhook-endpoints/{endpoint}", patch(endpoints::change).delete(endpoints::remove))
+        .route(
+            "/v1/processor-connections/{processor}",
+            put(processor_connections::connect)
+                .get(processor_connections::read)
+                .delete(processor_connections::disconnect),
+        )
         .route("/v1/exchange-rates/{day}", put(exchange_rates::give).get(exchange_rates::read))
         .route("/v1/referrals", get(referrals::list))
         .route("/v1/rewards", get(rewards::list))
@@ -158,6 +165,9 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         endpoints::list,
         endpoints::change,
         endpoints::remove,
+        processor_connections::connect,
+        processor_connections::read,
+        processor_connections::disconnect,
         exchange_rates::give,
         exchange_rates::read,
         referrals::list,

@@ -14,8 +14,10 @@ mod billing;
 mod carry;
 mod check;
 mod code;
+mod connection;
 mod customer;
 mod day;
+mod discount;
 mod due;
 pub mod error;
 mod invoice_lines;
@@ -42,6 +44,7 @@ pub use billing::{BillingRunRow, NewRun, Position, ProgramBillingRow, RunInvoice
 pub use carry::Carried;
 pub use check::{CheckCounts, CheckPosition, CheckRow, CheckScope, FINDINGS_MAX};
 pub use code::{CodeRow, ParticipantRow, Promo};
+pub use connection::ConnectionRow;
 pub use customer::CustomerLink;
 pub use due::DueRow;
 pub use error::{StoreError, Transaction};
@@ -68,6 +71,7 @@ pub struct Store {
     clock: Clock,
     api_keys: Arc<Cache<String, ApiKeyRow>>,
     endpoints: Arc<Cache<String, EndpointRow>>,
+    connections: Arc<Cache<keys::Key, ConnectionRow>>,
     programs: Arc<Cache<(String, String), ProgramRow>>,
     terms: Arc<Cache<(String, String, u32), domain::terms::Terms>>,
     participants: Arc<Cache<keys::Key, ParticipantRow>>,
@@ -91,6 +95,7 @@ impl Store {
             clock: platform.clock.clone(),
             api_keys: Arc::default(),
             endpoints: Arc::default(),
+            connections: Arc::default(),
             programs: Arc::default(),
             terms: Arc::default(),
             participants: Arc::default(),

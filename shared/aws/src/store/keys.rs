@@ -6,6 +6,7 @@
 //! | API key by its hash; leads to the organization | `KEY#<sha-256>` | `KEY` |
 //! | webhook endpoint by its id; leads to the organization | `ENDPOINT#<whe>` | `ENDPOINT` |
 //! | API key and endpoint, for listing | `<org>` | `KEY#<key>`, `ENDPOINT#<whe>` |
+//! | connection to a processor, with its sealed key | `<org>` | `PROCESSOR#<processor>` |
 //! | program | `<org>` | `PROGRAM#<prg>` |
 //! | terms, immutable | `<org>#<prg>` | `TERMS#<version>` |
 //! | daily report | `<org>` | `REPORT#<day>` |
@@ -15,6 +16,7 @@
 //! | snapshot of the balances | `<org>#<prt>` | `L#<time>#~` |
 //! | what is counted of a participant | `<org>#<prt>` | `TALLY` |
 //! | code | `<org>#CODE#<code>` | `CODE` |
+//! | one-time discount | `<org>#DISCOUNT#<code>` | `DISCOUNT` |
 //! | referee: the referral, or what waits for it | `<org>#REFEREE#<external id>` | `REFEREE` |
 //! | another referrer's share of the referral, a referral that was removed before | `<org>#REFEREE#<external id>` | `SHARE#<n>.<m>`, `FORMER#<n>` |
 //! | touch of a visitor | `<org>#VISITOR#<visitor>` | `T#<time>#<prt>` |
@@ -45,6 +47,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::code::ReferralCode;
+use domain::discount::DiscountCode;
 use domain::fact::Customer;
 use domain::id::{
     ApiKeyId, BillingRunId, CheckId, EndpointId, ExternalId, IdError, OrganizationId, ParticipantId,
@@ -113,6 +116,11 @@ pub(crate) fn endpoint_listing(organization: &OrganizationId, id: &EndpointId) -
     Key::new(organization.as_str(), format!("{ENDPOINTS}{id}"))
 }
 
+/// The connection to a processor.
+pub(crate) fn connection(organization: &OrganizationId, processor: &Processor) -> Key {
+    Key::new(organization.as_str(), format!("PROCESSOR#{processor}"))
+}
+
 pub(crate) fn program(organization: &OrganizationId, id: &ProgramId) -> Key {
     Key::new(organization.as_str(), format!("{PROGRAMS}{id}"))
 }
@@ -179,6 +187,10 @@ pub(crate) fn is_snapshot(sk: &str) -> bool {
 
 pub(crate) fn code(organization: &OrganizationId, code: &ReferralCode) -> Key {
     Key::new(format!("{organization}#CODE#{}", code.as_str()), "CODE")
+}
+
+pub(crate) fn discount(organization: &OrganizationId, code: &DiscountCode) -> Key {
+    Key::new(format!("{organization}#DISCOUNT#{}", code.as_str()), "DISCOUNT")
 }
 
 pub(crate) fn referee(organization: &OrganizationId, id: &ExternalId) -> Key {

@@ -1,0 +1,95 @@
+use http::header::{HeaderMap, HeaderValue};
+
+use super::*;
+
+fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Answer {
+    let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
+    let status = StatusCode::from_u16(status).unwrap();
+    Answer { status, headers: headers.collect::<HeaderMap>(), body: body.as_bytes().to_vec() }
+}
+
+fn undone(answer: &Answer, keyed: bool) -> Undone {
+    Undone::from(read(answer, keyed).unwrap_err())
+}
+
+fn error(kind: &str, code: &str) -> String {
+    serde_json::json!({"error": {"type": kind, "code": code, "param": "customer",
+        "message": "No such customer: 'cus_of_somebody'; you used sk_test_****1234"}})
+    .to_string()
+}
+
+#[test]
+fn an_object_is_what_was_asked_for_and_nothing_else_is() {
+    assert!(read(&answer(200, &[], r#"{"id": "cbtxn_1"}"#), true).is_ok());
+    for body in ["", "[]", "null", "<html>", r#"{"id": "#] {
+        for keyed in [true, false] {
+            let told = undone(&answer(200, &[], body), keyed);
+            assert!(matches!(told, Undone::Later { renew, .. } if renew == keyed), "{body} {told:?}");
+        }
+    }
+}
+
+#[test]
+fn what_passes_is_tried_again_and_a_key_that_is_spent_is_renewed() {
+    let body = error("api_error", "");
+    let replayed = ("idempotent-replayed", "true");
+    for (status, headers, renewed) in [
+        (500, vec![], true),
+        (500, vec![replayed], true),
+        (502, vec![], false),
+        (503, vec![], false),
+        (503, vec![replayed], true),
+        (504, vec![], false),
+        (408, vec![], false),
+        (409, vec![], false),
+        (409, vec![replayed], true),
+        (424, vec![], false),
+        (429, vec![], false),
+    ] {
+        for text in [body.as_str(), "<html>"] {
+            let answer = answer(status, &headers, text);
+            let told = undone(&answer, true);
+            assert!(matches!(told, Undone::Later { renew, .. } if renew == renewed), "{status} {told:?}");
+            let told = undone(&answer, false);
+            assert!(matches!(told, Undone::Later { renew: false, .. }), "{status} {told:?}");
+        }
+    }
+}
+
+#[test]
+fn a_wait_that_is_asked_for_is_kept_within_bounds() {
+    for (told, expected) in
+        [("7", Some(7)), (" 7 ", Some(7)), ("999999", Some(3_600)), ("-1", None), ("soon", None), ("", None)]
+    {
+        let told = undone(&answer(429, &[("retry-after", told)], ""), true);
+        assert!(matches!(told, Undone::Later { after_seconds, .. } if after_seconds == expected), "{told:?}");
+    }
+}
+
+#[test]
+fn what_does_not_pass_is_told_by_a_stable_code() {
+    for (status, kind, expected) in [
+        (401, "invalid_request_error", "processor_refused_key"),
+        (403, "invalid_request_error", "processor_refused_key"),
+        (400, "idempotency_error", "idempotency_conflict"),
+        (400, "invalid_request_error", "processor_refused"),
+        (402, "card_error", "processor_refused"),
+        (404, "invalid_request_error", "processor_refused"),
+    ] {
+        let told = undone(&answer(status, &[], &error(kind, "resource_missing")), true);
+        assert!(matches!(told, Undone::Never { code, .. } if code == expected), "{status} {told:?}");
+    }
+    // What is not Stripe's says nothing about the step.
+    let told = undone(&answer(404, &[], "<html>no such page</html>"), true);
+    assert!(matches!(told, Undone::Later { renew: false, .. }), "{told:?}");
+}
+
+#[test]
+fn a_detail_names_neither_people_nor_keys() {
+    let told = undone(&answer(404, &[], &error("invalid_request_error", "resource_missing")), true);
+    let Undone::Never { detail, .. } = told else { panic!("{told:?}") };
+    assert_eq!(detail, "Stripe answered 404 invalid_request_error resource_missing customer");
+    let odd = error("sk_test_****1234", "a b");
+    let told = undone(&answer(400, &[], &odd), true);
+    assert!(matches!(told, Undone::Never { detail, .. } if detail == "Stripe answered 400 customer"));
+}
