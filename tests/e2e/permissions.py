@@ -62,7 +62,9 @@ def each_role_may_do_what_its_function_does_and_no_more(story):
             "AggregateReports", "AttributeSignup", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",
         ],
         ("secretsmanager:GetSecretValue", secret_arn(stage, "RootKey")): ["ManageProgram"],
-        ("secretsmanager:GetSecretValue", secret_arn(stage, "SealingKey")): ["ManageProgram", "ProcessInvoice"],
+        ("secretsmanager:GetSecretValue", secret_arn(stage, "SealingKey")): [
+            "FulfillReward", "ManageProgram", "ProcessInvoice",
+        ],
         ("sqs:SendMessage", queue_arn(stage, "FulfillQueue")): [
             "AttributeSignup", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",
         ],

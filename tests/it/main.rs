@@ -13,6 +13,7 @@ mod parked;
 mod payers;
 mod payments;
 mod process;
+mod processor;
 mod queues;
 mod races;
 mod rules;

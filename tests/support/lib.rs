@@ -3,6 +3,7 @@
 pub mod openapi;
 mod partners;
 pub mod sim;
+pub mod stripe;
 pub mod table;
 mod tenant;
 mod world;

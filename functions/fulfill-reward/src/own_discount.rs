@@ -43,7 +43,8 @@ impl OwnDiscount {
     /// The codes that a reward can have: secrets, and the same for every try.
     async fn codes(&self, step: &Step<'_>) -> Result<impl Iterator<Item = DiscountCode>, Undone> {
         let parts = [step.organization.as_str(), step.reward.reward.as_str()];
-        let entropy = self.sealer.derive("discount", &parts).await.map_err(|error| Undone::later(error.to_string()))?;
+        let entropy =
+            self.sealer.derive("discount", &parts).await.map_err(|error| Undone::later(error.to_string()))?;
         Ok((0..ATTEMPTS_MAX).map(move |attempt| DiscountCode::generate(&entropy, attempt)))
     }
 
@@ -51,7 +52,9 @@ impl OwnDiscount {
     async fn make(&self, step: &Step<'_>) -> Result<Discount, Undone> {
         let reward = step.reward;
         let worth = Worth::of(reward, step.amount);
-        let worth = worth.ok_or_else(|| Undone::never("unit_not_deliverable", "a discount is of a percentage or of money"))?;
+        let worth = worth.ok_or_else(|| {
+            Undone::never("unit_not_deliverable", "a discount is of a percentage or of money")
+        })?;
         for code in self.codes(step).await? {
             let row = Discount {
                 code,

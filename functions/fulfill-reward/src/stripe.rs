@@ -134,7 +134,8 @@ impl Stripe {
 /// Whom the participant is at Stripe.
 fn customer<'a>(step: &Step<'a>) -> Result<&'a StripeCustomerId, Undone> {
     let customer = step.participant.customers.stripe.as_ref();
-    customer.ok_or_else(|| Undone::never("no_processor_customer", "the participant has no customer at Stripe"))
+    customer
+        .ok_or_else(|| Undone::never("no_processor_customer", "the participant has no customer at Stripe"))
 }
 
 /// Whether the step's key may be forgotten before a request with it arrives.

@@ -143,7 +143,10 @@ fn absent() -> Problem {
 /// A key that can be one, of the organization's mode.
 fn check_key(caller: &Caller, key: &str) -> Result<(), Problem> {
     let wrong = || {
-        Problem::field("/api_key", "must be a secret or restricted key of Stripe's: sk_... or rk_..., live or test")
+        Problem::field(
+            "/api_key",
+            "must be a secret or restricted key of Stripe's: sk_... or rk_..., live or test",
+        )
     };
     let livemode = api_key::livemode_of(key).ok_or_else(wrong)?;
     if livemode == caller.livemode {

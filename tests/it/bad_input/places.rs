@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::bodies::KEY;
 use super::case::Case;
+use super::deliveries;
 use super::setup::Setup;
 
 /// Ids of the engine's own form that stand for nothing.
@@ -85,6 +86,7 @@ pub fn ids(setup: &Setup) -> Vec<Case> {
     cases.extend(parts_of_programs(setup));
     cases.extend(sources(setup));
     cases.extend(replays(setup));
+    cases.extend(deliveries::places(setup));
     cases
 }
 

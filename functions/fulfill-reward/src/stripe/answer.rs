@@ -62,7 +62,8 @@ impl Refused {
 
     fn text(&self) -> String {
         let plain = |word: &&String| {
-            word.len() <= WORD_MAX && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_[]".contains(&byte))
+            word.len() <= WORD_MAX
+                && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_[]".contains(&byte))
         };
         let words = [&self.kind, &self.code, &self.param];
         let words = words.into_iter().flatten().filter(plain).map(|word| format!(" {word}"));
@@ -88,8 +89,12 @@ pub(super) fn read(answer: &Answer, keyed: bool) -> Result<Value, Failure> {
         (StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT, _)
         | (StatusCode::FAILED_DEPENDENCY, _) => wait(format!("Stripe answered {}", status.as_u16())),
         (status, _) if status.is_server_error() => wait(format!("Stripe answered {}", status.as_u16())),
-        (_, Err(_)) => Undone::later(format!("an answer with status {} that is not Stripe's", status.as_u16())),
-        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Ok(refused)) => refused.never("processor_refused_key"),
+        (_, Err(_)) => {
+            Undone::later(format!("an answer with status {} that is not Stripe's", status.as_u16()))
+        }
+        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Ok(refused)) => {
+            refused.never("processor_refused_key")
+        }
         (_, Ok(refused)) if refused.kind.as_deref() == Some("idempotency_error") => {
             refused.never("idempotency_conflict")
         }

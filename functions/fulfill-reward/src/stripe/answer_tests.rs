@@ -3,7 +3,8 @@ use http::header::{HeaderMap, HeaderValue};
 use super::*;
 
 fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Answer {
-    let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
+    let headers =
+        headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
     let status = StatusCode::from_u16(status).unwrap();
     Answer { status, headers: headers.collect::<HeaderMap>(), body: body.as_bytes().to_vec() }
 }

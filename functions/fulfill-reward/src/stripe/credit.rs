@@ -81,7 +81,8 @@ impl<'a> Credit<'a> {
     fn of(step: &Step<'a>) -> Result<Self, Undone> {
         let customer = customer(step)?.as_str();
         let currency = step.reward.unit.currency();
-        let currency = currency.ok_or_else(|| Undone::never("unit_not_deliverable", "only money can be credited"))?;
+        let currency =
+            currency.ok_or_else(|| Undone::never("unit_not_deliverable", "only money can be credited"))?;
         let amount = in_stripe_units(step.amount, currency).and_then(i64::checked_neg);
         let amount = amount.ok_or_else(|| {
             Undone::never("amount_not_deliverable", format!("Stripe has no such amount of {currency}"))
@@ -129,7 +130,8 @@ impl InvoiceCredit {
         match known.and_then(|body| serde_json::from_value::<Customer>(body).ok()) {
             Some(Customer { deleted: true, .. }) => refused.never("no_such_customer"),
             Some(Customer { currency: Some(currency), .. }) if currency != credit.currency => {
-                let detail = format!("the customer's currency is {currency}, the reward's {}", credit.currency);
+                let detail =
+                    format!("the customer's currency is {currency}, the reward's {}", credit.currency);
                 Undone::never("currency_mismatch", detail)
             }
             _ => refused.never("processor_refused"),
@@ -147,11 +149,16 @@ impl InvoiceCredit {
         let mut after = None;
         for _ in 0..PAGES_MAX {
             let page = self.page(access, credit, after).await?;
-            if let Some(found) = page.data.iter().find(|transaction| is_of_step(transaction.metadata.as_ref(), step)) {
+            if let Some(found) =
+                page.data.iter().find(|transaction| is_of_step(transaction.metadata.as_ref(), step))
+            {
                 return if credit.is(found) {
                     Ok(Some(Receipt { reference: found.id.clone() }))
                 } else {
-                    Err(Undone::never("step_differs", format!("{} is of another amount or currency", found.id)))
+                    Err(Undone::never(
+                        "step_differs",
+                        format!("{} is of another amount or currency", found.id),
+                    ))
                 };
             }
             match page.data.last() {
@@ -159,10 +166,18 @@ impl InvoiceCredit {
                 _ => return Ok(None),
             }
         }
-        Err(Undone::never("too_many_transactions", format!("more than {} since the reward was made", PAGE * PAGES_MAX)))
+        Err(Undone::never(
+            "too_many_transactions",
+            format!("more than {} since the reward was made", PAGE * PAGES_MAX),
+        ))
     }
 
-    async fn page(&self, access: &Access, credit: &Credit<'_>, after: Option<String>) -> Result<Page, Undone> {
+    async fn page(
+        &self,
+        access: &Access,
+        credit: &Credit<'_>,
+        after: Option<String>,
+    ) -> Result<Page, Undone> {
         let mut form = vec![("limit", PAGE.to_string())];
         form.extend(after.map(|after| ("starting_after", after)));
         match self.stripe.call(access, Call::get(credit.path.clone(), form)).await {

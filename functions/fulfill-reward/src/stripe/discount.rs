@@ -75,7 +75,8 @@ impl Way for Discount {
         }
         let access = self.stripe.access(step.organization).await?;
         let known = self.look(&access, step).await?;
-        let known = known.ok_or_else(|| Undone::never("discount_gone", "the promotion code is not there any more"))?;
+        let known = known
+            .ok_or_else(|| Undone::never("discount_gone", "the promotion code is not there any more"))?;
         self.switch(&access, step, known).await
     }
 }
@@ -84,8 +85,9 @@ impl Coupon {
     fn of(step: &Step<'_>) -> Result<Self, Undone> {
         let reward = step.reward;
         let worth = Worth::of(reward, step.amount);
-        let worth =
-            worth.ok_or_else(|| Undone::never("unit_not_deliverable", "a discount is of a percentage or of money"))?;
+        let worth = worth.ok_or_else(|| {
+            Undone::never("unit_not_deliverable", "a discount is of a percentage or of money")
+        })?;
         let redeem_by = reward.promise.expires_at.map(|at| at.min(reward.recorded_at + REDEEMABLE));
         if redeem_by.is_some_and(|at| at <= step.now) {
             return Err(Undone::never("discount_expired", "the reward's time is over"));
@@ -198,7 +200,9 @@ impl Discount {
             // It may be refused because it is there.
             Err(Failure::Refused(refused)) => match self.look(access, step).await? {
                 Some(known) => Ok(receipt(known)),
-                None if refused.param.as_deref() == Some("customer") => Err(refused.never("no_such_customer")),
+                None if refused.param.as_deref() == Some("customer") => {
+                    Err(refused.never("no_such_customer"))
+                }
                 None => Err(refused.never("processor_refused")),
             },
         }
@@ -214,7 +218,12 @@ impl Discount {
     }
 
     /// Lets the code be used, or no more, as what stands of the reward asks for.
-    async fn switch(&self, access: &Access, step: &Step<'_>, known: PromotionCode) -> Result<Receipt, Undone> {
+    async fn switch(
+        &self,
+        access: &Access,
+        step: &Step<'_>,
+        known: PromotionCode,
+    ) -> Result<Receipt, Undone> {
         let active = step.reward.net > 0;
         if known.times_redeemed > 0 || known.active == active {
             return Ok(receipt(known));

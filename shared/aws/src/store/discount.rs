@@ -70,11 +70,7 @@ impl Store {
         self.change_discount(row, &change).await
     }
 
-    async fn change_discount(
-        &self,
-        row: &Discount,
-        change: &Change,
-    ) -> Result<(Discount, bool), StoreError> {
+    async fn change_discount(&self, row: &Discount, change: &Change) -> Result<(Discount, bool), StoreError> {
         match self.update(&keys::discount(&row.organization, &row.code), change).await? {
             Write::Done(item) => Ok((from_item(item)?, true)),
             Write::Refused(item) => Ok((from_item(item)?, false)),
