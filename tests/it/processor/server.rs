@@ -26,6 +26,8 @@ async fn credit_and_discounts_reach_a_server_and_survive_what_its_connections_do
             [(receipt.reference, -2_000)],
             "{trouble:?}"
         );
+        rig.world.advance(1);
+        let reward = rig.reward(2_000, "USD");
         rig.account.plan([trouble]);
         let receipt = rig.deliver(&rig.ways.discount, rig.step(&reward, 0, 2_000)).await.unwrap();
         let codes = rig.account.promotion_codes(reward.reward.as_str());
