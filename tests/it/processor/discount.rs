@@ -26,19 +26,19 @@ fn a_discount_is_made_once_and_switched_off_once_whatever_goes_wrong() {
             let id = reward.reward.to_string();
             rig.account.plan(troubles.clone());
             let given = rig.deliver(&rig.ways.discount, rig.step(&reward, 0, 500)).await.unwrap();
+            rig.account.settle();
             let made = code(&rig, &id, &context);
             assert_eq!(
                 (&made["code"], &made["active"]),
                 (&json!(given.reference), &json!(true)),
                 "{context}"
             );
-            rig.account.forget_troubles();
             reward.net = 0;
             rig.account.plan(troubles.clone());
             let taken = rig.deliver(&rig.ways.discount, rig.step(&reward, 1, -500)).await.unwrap();
+            rig.account.settle();
             assert_eq!(taken, given, "{context}");
             assert_eq!(code(&rig, &id, &context)["active"], false, "{context}");
-            rig.account.forget_troubles();
         }
     });
 }

@@ -21,7 +21,8 @@ pub enum Trouble {
     CloseBefore,
     /// The connection breaks after its effect.
     CloseAfter,
-    /// Nothing is answered, and its effect comes only when it has been asked for once more, and is told off.
+    /// Nothing is answered, and its effect comes late: when it has been asked for once more and is told off, or when all is
+    /// over ([`Account::settle`]).
     Slow,
     /// An internal error before it has any effect; it is kept under its key.
     ErrorBefore,
@@ -137,18 +138,17 @@ impl Account {
         let night = state.troubles.front() == Some(&Trouble::Night);
         if night {
             state.troubles.pop_front();
-            let created = self.clock.now().timestamp();
-            for request in state.keys.all_under_way() {
-                state.act(&request, created);
-            }
+            state.settle(self.clock.now().timestamp());
             state.keys.prune();
         }
         night
     }
 
-    /// Whatever was still to go wrong does not.
-    pub fn forget_troubles(&self) {
-        self.state().troubles.clear();
+    /// Nothing goes wrong any more, and whatever is under way comes to its end, whether anybody still asks or not.
+    pub fn settle(&self) {
+        let mut state = self.state();
+        state.troubles.clear();
+        state.settle(self.clock.now().timestamp());
     }
 
     /// Every request so far.
@@ -263,6 +263,13 @@ impl State {
         let response = Response::error(500, "api_error", None, None);
         self.keys.keep(request, &response);
         response
+    }
+
+    /// Brings to its end what is under way.
+    fn settle(&mut self, created: i64) {
+        for request in self.keys.all_under_way() {
+            self.act(&request, created);
+        }
     }
 
     /// Does what is asked, and keeps the answer.

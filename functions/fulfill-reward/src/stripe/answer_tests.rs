@@ -1,4 +1,5 @@
 use http::header::{HeaderMap, HeaderValue};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -93,4 +94,26 @@ fn a_detail_names_neither_people_nor_keys() {
     let odd = error("sk_test_****1234", "a b");
     let told = undone(&answer(400, &[], &odd), true);
     assert!(matches!(told, Undone::Never { detail, .. } if detail == "Stripe answered 400 customer"));
+}
+
+proptest! {
+    #[test]
+    fn no_answer_breaks_the_reader_and_only_an_object_is_what_was_asked_for(
+        status in 200_u16..600,
+        body in prop_oneof![
+            any::<Vec<u8>>(),
+            (".*", ".*").prop_map(|(kind, code)| error(&kind, &code).into_bytes()),
+            ".*".prop_map(|text| serde_json::json!({"error": text, "id": text}).to_string().into_bytes()),
+        ],
+        keyed: bool,
+    ) {
+        let answer = Answer { status: StatusCode::from_u16(status).unwrap(), headers: HeaderMap::new(), body };
+        match read(&answer, keyed) {
+            Ok(body) => prop_assert!((200..300).contains(&status) && body.is_object()),
+            Err(failure) => match Undone::from(failure) {
+                Undone::Later { renew, .. } => prop_assert!(keyed || !renew),
+                Undone::Never { detail, .. } => prop_assert!((300..500).contains(&status) && detail.len() < 220),
+            },
+        }
+    }
 }

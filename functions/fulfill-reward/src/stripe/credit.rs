@@ -12,6 +12,8 @@ use super::answer::{Failure, Refused, malformed};
 use super::{Access, Call, Stripe, customer, is_of_step, is_old, metadata, too_old};
 use crate::way::{Receipt, Step, Undone, Way};
 
+/// Longest id that is taken for one, as a receipt's reference is at most.
+const ID_BYTES_MAX: usize = 255;
 /// Transactions on a page; Stripe's most.
 const PAGE: usize = 100;
 /// Pages that are looked through for a step, newest first.
@@ -112,6 +114,7 @@ impl InvoiceCredit {
         match self.stripe.call(access, call).await {
             Ok(body) => {
                 let written = serde_json::from_value::<Transaction>(body).ok();
+                let written = written.filter(|written| written.id.len() <= ID_BYTES_MAX);
                 let written = written.ok_or_else(|| malformed("transaction", true))?;
                 Ok(Receipt { reference: written.id })
             }

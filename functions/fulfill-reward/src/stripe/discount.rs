@@ -22,7 +22,7 @@ use crate::way::{Receipt, Step, Undone, Way};
 /// Longest time that a coupon can be redeemed for, counted from when the reward was made; Stripe takes five years.
 const REDEEMABLE: TimeDelta = TimeDelta::days(5 * 365);
 /// Longest code at Stripe that is passed on, in characters; those made here have twelve.
-const CODE_MAX: usize = 100;
+const CODE_MAX: usize = 50;
 
 /// A discount for the participant at Stripe.
 #[derive(Debug, Clone)]
