@@ -8,7 +8,9 @@
 //! - Where the key cannot tell what became of the step, because it holds an error or is too old, the step is looked for by
 //!   its metadata: by listing, which sees what was written, and not by searching, which may not
 //!   (docs.stripe.com/search#data-freshness). Only what is not found there is sent under a new key.
-//! - Looking comes after the key's request is over: Stripe has answered it, or it is 23 hours old.
+//! - Looking comes when the key's request is over for certain: Stripe has told its answer again
+//!   (`Idempotent-Replayed: true`), or it is 23 hours old. An error that was told once may be of somebody in between, and
+//!   the request still under way.
 
 mod answer;
 pub(crate) mod credit;
@@ -127,7 +129,7 @@ impl Stripe {
         let request = request.body(body).map_err(|_| Undone::later("the address of Stripe's API is none"))?;
         let answer = self.outbound.send(request, LIMITS).await;
         let answer = answer.map_err(|error| Undone::later(format!("Stripe: {error}")))?;
-        read(&answer, call.key.is_some())
+        read(&answer)
     }
 }
 

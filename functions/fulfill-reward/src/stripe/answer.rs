@@ -71,16 +71,16 @@ impl Refused {
     }
 }
 
-/// Reads an answer. `keyed` says whether the call had an idempotency key, so that what was answered stays the answer.
-pub(super) fn read(answer: &Answer, keyed: bool) -> Result<Value, Failure> {
+/// Reads an answer.
+pub(super) fn read(answer: &Answer) -> Result<Value, Failure> {
     let status = answer.status;
     if status.is_success() {
         let body = serde_json::from_slice::<Value>(&answer.body).ok().filter(Value::is_object);
-        return body.ok_or_else(|| unreadable(status, keyed).into());
+        return body.ok_or_else(|| unreadable(status).into());
     }
-    // Behind an answer that was kept, the key can tell nothing else any more.
-    let kept = answer.headers.get("idempotent-replayed").is_some_and(|value| value == "true");
-    let renew = keyed && (kept || status == StatusCode::INTERNAL_SERVER_ERROR);
+    // What Stripe has kept is the end of the key's request, and the key will tell nothing else. Any other answer may be
+    // that of somebody in between, or of a second request while the first is under way.
+    let renew = answer.headers.get("idempotent-replayed").is_some_and(|value| value == "true");
     let wait = |detail: String| Undone::Later { after_seconds: retry_after(answer), renew, detail };
     let body = serde_json::from_slice::<ErrorBody>(&answer.body);
     let refused = body.map(|body| Refused { status: status.as_u16(), ..body.error });
@@ -103,16 +103,13 @@ pub(super) fn read(answer: &Answer, keyed: bool) -> Result<Value, Failure> {
     Err(undone.into())
 }
 
-/// What cannot be understood. Where it answers a key, looking tells what was done; the key tells no more than this.
-fn unreadable(status: StatusCode, keyed: bool) -> Undone {
-    let detail = format!("an answer with status {} that cannot be read", status.as_u16());
-    if keyed { Undone::later_renewed(detail) } else { Undone::later(detail) }
+fn unreadable(status: StatusCode) -> Undone {
+    Undone::later(format!("an answer with status {} that cannot be read", status.as_u16()))
 }
 
 /// An answer of another form than is documented.
-pub(super) fn malformed(what: &str, keyed: bool) -> Undone {
-    let detail = format!("Stripe's answer has no usable {what}");
-    if keyed { Undone::later_renewed(detail) } else { Undone::later(detail) }
+pub(super) fn malformed(what: &str) -> Undone {
+    Undone::later(format!("Stripe's answer has no usable {what}"))
 }
 
 fn retry_after(answer: &Answer) -> Option<u32> {

@@ -115,7 +115,7 @@ impl InvoiceCredit {
             Ok(body) => {
                 let written = serde_json::from_value::<Transaction>(body).ok();
                 let written = written.filter(|written| written.id.len() <= ID_BYTES_MAX);
-                let written = written.ok_or_else(|| malformed("transaction", true))?;
+                let written = written.ok_or_else(|| malformed("transaction"))?;
                 Ok(Receipt { reference: written.id })
             }
             Err(Failure::Undone(undone)) => Err(undone),
@@ -184,7 +184,7 @@ impl InvoiceCredit {
         let mut form = vec![("limit", PAGE.to_string())];
         form.extend(after.map(|after| ("starting_after", after)));
         match self.stripe.call(access, Call::get(credit.path.clone(), form)).await {
-            Ok(body) => serde_json::from_value(body).map_err(|_| malformed("list of transactions", false)),
+            Ok(body) => serde_json::from_value(body).map_err(|_| malformed("list of transactions")),
             Err(Failure::Refused(refused)) if refused.status == 404 => Err(refused.never("no_such_customer")),
             Err(failure) => Err(failure.into()),
         }

@@ -194,7 +194,7 @@ impl Discount {
         match self.stripe.call(access, call).await {
             Ok(body) => {
                 let made = serde_json::from_value(body);
-                made.map(receipt).map_err(|_| malformed("promotion code", true))
+                made.map(receipt).map_err(|_| malformed("promotion code"))
             }
             Err(Failure::Undone(undone)) => Err(undone),
             // It may be refused because it is there.
@@ -213,7 +213,7 @@ impl Discount {
         let form = vec![("coupon", step.reward.reward.to_string()), ("limit", "100".to_owned())];
         let call = Call::get("/v1/promotion_codes".to_owned(), form);
         let page = serde_json::from_value::<Page>(self.stripe.call(access, call).await?);
-        let page = page.map_err(|_| malformed("list of promotion codes", false))?;
+        let page = page.map_err(|_| malformed("list of promotion codes"))?;
         Ok(page.data.into_iter().find(|known| is_of(known.metadata.as_ref(), step)))
     }
 
