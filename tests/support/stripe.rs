@@ -3,9 +3,9 @@
 //! [`Account`] is the API: a plain function from a request to what becomes of it, with what the account holds. Around it
 //! stand a [`Server`] on a port of its own, and a [`Connector`] without a socket, for time that is paused.
 //!
-//! It behaves as documented: keys and their modes, idempotency keys (docs.stripe.com/api/idempotent_requests), errors
-//! (docs.stripe.com/api/errors), pagination, customers' balances, coupons and promotion codes. And it can be told what goes
-//! wrong with the next calls ([`Trouble`]).
+//! It behaves as documented: who may ask, idempotency keys (<https://docs.stripe.com/api/idempotent_requests>), errors
+//! (<https://docs.stripe.com/api/errors>), pagination, customers' balances, coupons and promotion codes. And it can be told
+//! what goes wrong with the next calls ([`Trouble`]).
 
 mod account;
 mod connector;

@@ -1,13 +1,13 @@
 //! Delivery at Stripe, exactly once.
 //!
 //! Stripe keeps the answer to the first request under an idempotency key, errors of status 500 too, and forgets it after 24
-//! hours at the earliest (docs.stripe.com/api/idempotent_requests). So:
+//! hours at the earliest (<https://docs.stripe.com/api/idempotent_requests>). So:
 //!
 //! - A step is sent under a key of its reward, its number and its key's number. An answer that got lost is asked for again
 //!   by the same request under the same key.
 //! - Where the key cannot tell what became of the step, because it holds an error or is too old, the step is looked for by
 //!   its metadata: by listing, which sees what was written, and not by searching, which may not
-//!   (docs.stripe.com/search#data-freshness). Only what is not found there is sent under a new key.
+//!   (<https://docs.stripe.com/search#data-freshness>). Only what is not found there is sent under a new key.
 //! - Looking comes when the key's request is over for certain: Stripe has told its answer again
 //!   (`Idempotent-Replayed: true`), or it is 23 hours old. An error that was told once may be of somebody in between, and
 //!   the request still under way.
@@ -33,7 +33,7 @@ use serde_json::{Map, Value};
 use self::answer::{Failure, read};
 use crate::way::{Step, Undone};
 
-/// The version that requests and answers are of (docs.stripe.com/api/versioning); the account's own does not matter.
+/// The version that requests and answers are of, whatever the account's own is (<https://docs.stripe.com/api/versioning>).
 const VERSION: &str = "2025-03-31.basil";
 /// How far a call may go.
 const LIMITS: Limits = Limits { timeout: Duration::from_secs(10), body_bytes: 1024 * 1024 };

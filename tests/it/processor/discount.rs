@@ -72,6 +72,19 @@ fn a_discount_is_for_the_participant_alone_once_and_in_time() {
 }
 
 #[test]
+fn a_key_that_is_forgotten_too_early_makes_no_second_code() {
+    simulate(async {
+        let rig = Rig::new().await;
+        let reward = rig.percent("20");
+        // Both were made; whoever comes next knows nothing of it.
+        let first = rig.deliver(&rig.ways.discount, rig.step(&reward, 0, 1)).await.unwrap();
+        rig.account.forget_keys();
+        assert_eq!(rig.deliver(&rig.ways.discount, rig.step(&reward, 0, 1)).await, Ok(first));
+        code(&rig, reward.reward.as_str(), "");
+    });
+}
+
+#[test]
 fn a_time_beyond_stripes_is_cut_to_five_years() {
     simulate(async {
         let rig = Rig::new().await;

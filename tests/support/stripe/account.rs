@@ -144,6 +144,11 @@ impl Account {
         night
     }
 
+    /// Forgets all idempotency keys, earlier than Stripe promises.
+    pub fn forget_keys(&self) {
+        self.state().keys.prune();
+    }
+
     /// Nothing goes wrong any more, and whatever is under way comes to its end, whether anybody still asks or not.
     pub fn settle(&self) {
         let mut state = self.state();

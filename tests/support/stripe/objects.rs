@@ -44,9 +44,10 @@ impl Objects {
     }
 
     pub(super) fn transactions(&self, reward: &str, step: u32) -> Vec<(String, i64)> {
+        let step = step.to_string();
         let of_step = |transaction: &&Value| {
             let metadata = &transaction["metadata"];
-            metadata["reward_id"] == reward && metadata["step"] == step.to_string()
+            metadata["reward_id"] == reward && metadata["step"] == step
         };
         let told = |transaction: &Value| {
             (transaction["id"].as_str().unwrap().to_owned(), transaction["amount"].as_i64().unwrap())

@@ -1,4 +1,5 @@
-//! What Stripe's answers mean. (docs.stripe.com/api/errors, docs.stripe.com/error-low-level, docs.stripe.com/rate-limits)
+//! What Stripe's answers mean. (<https://docs.stripe.com/api/errors>, <https://docs.stripe.com/error-low-level>,
+//! <https://docs.stripe.com/rate-limits>)
 
 use aws::outbound::Answer;
 use http::StatusCode;

@@ -1,5 +1,5 @@
 //! Credit on the next invoice: a transaction on the customer's balance, negative to give and positive to take back
-//! (docs.stripe.com/api/customer_balance_transactions, docs.stripe.com/billing/customer/balance).
+//! (<https://docs.stripe.com/api/customer_balance_transactions>, <https://docs.stripe.com/billing/customer/balance>).
 //!
 //! What is taken back may have been used by then: the customer owes it with the next invoice.
 

@@ -1,5 +1,5 @@
 //! A discount at Stripe: a coupon, and a promotion code for it that only the participant can use
-//! (docs.stripe.com/api/coupons, docs.stripe.com/api/promotion_codes).
+//! (<https://docs.stripe.com/api/coupons>, <https://docs.stripe.com/api/promotion_codes>).
 //!
 //! Both have names of their own: the coupon is called as its reward, and the promotion code hangs on the coupon. So
 //! whatever was made before is found by its name, by whoever tries again.

@@ -1,4 +1,4 @@
-//! The keys that Stripe's API is called with. (docs.stripe.com/keys)
+//! The keys that Stripe's API is called with. (<https://docs.stripe.com/keys>)
 
 /// Longest key, in bytes.
 const BYTES_MAX: usize = 255;

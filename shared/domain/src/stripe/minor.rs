@@ -7,7 +7,7 @@
 //! | MGA | none | two | 50000 |
 //!
 //! HUF and TWD have two decimals in charges and invoices, as in ISO 4217; only Stripe's payouts take them in whole units,
-//! and nothing here comes from those. (docs.stripe.com/currencies)
+//! and nothing here comes from those. (<https://docs.stripe.com/currencies>)
 
 use crate::fact::Fact;
 use crate::money::{AMOUNT_MAX, Currency};
