@@ -64,7 +64,7 @@ def each_role_may_do_what_its_function_does_and_no_more(story):
         ],
         ("secretsmanager:GetSecretValue", secret_arn(stage, "RootKey")): ["ManageProgram"],
         ("secretsmanager:GetSecretValue", secret_arn(stage, "SealingKey")): [
-            "DeliverWebhook", "ManageProgram", "ProcessInvoice",
+            "DeliverWebhook", "FulfillReward", "ManageProgram", "ProcessInvoice",
         ],
         ("sqs:SendMessage", queue_arn(stage, "FulfillQueue")): [
             "AttributeSignup", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",

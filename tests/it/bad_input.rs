@@ -12,6 +12,8 @@ mod by_hand;
 mod case;
 #[path = "bad_input/cursors.rs"]
 mod cursors;
+#[path = "bad_input/deliveries.rs"]
+mod deliveries;
 #[path = "bad_input/destinations.rs"]
 mod destinations;
 #[path = "bad_input/exchange_rates.rs"]

@@ -361,3 +361,16 @@ async fn a_touch_costs_one_write() {
     answer.created();
     assert_eq!(spent, (1, 0.0, 1.0));
 }
+
+#[tokio::test]
+async fn redeeming_a_discount_costs_one_read_and_one_write() {
+    let (world, tenant, _, anna) = warm().await;
+    world.put_discount(&world.organization(&tenant).await, &anna.id, "2345CDFHJKMN").await;
+    let path = "/v1/discounts/2345-CDFH-JKMN/redeem";
+    let (spent, answer) = cost(&world, tenant.post(path, json!({"reference": "order_1"}))).await;
+    answer.ok();
+    assert_eq!(spent, (2, 1.0, 1.0));
+    let (spent, answer) = cost(&world, tenant.post(path, json!({"reference": "order_1"}))).await;
+    answer.ok();
+    assert_eq!(spent, (1, 1.0, 0.0), "the same again");
+}

@@ -407,6 +407,9 @@ impl Office {
         let destination = format!("/v1/event-destinations/{}", destination["id"].as_str().unwrap());
         let key = self.tenant.post("/v1/api-keys", json!({"name": "other"})).await.created();
         let terms = json!({"terms": percent_rule("20")});
+        let organization = self.world.organization(&self.tenant).await;
+        self.world.put_discount(&organization, &self.anna.id, "2345CDFHJKMN").await;
+        let connection = "/v1/processor-connections/stripe";
         let invoice = |index: usize, action: &str| {
             format!("/v1/partner-invoices/{}/{action}", self.partners.invoices[index])
         };
@@ -417,7 +420,19 @@ impl Office {
             ("PATCH", program.clone(), json!({"name": "Renamed", "terms": percent_rule("11")})),
             ("PUT", format!("{program}/groups/gold"), terms.clone()),
             ("POST", format!("{program}/simulate"), json!({"events": []})),
-            ("PUT", format!("{program}/participants/dora"), json!({"name": "Dora"})),
+            (
+                "PUT",
+                format!("{program}/participants/dora"),
+                json!({"name": "Dora", "customers": {"stripe": "cus_2"}}),
+            ),
+            ("PUT", connection.into(), json!({"api_key": "sk_test_000000000000004242"})),
+            ("DELETE", connection.into(), json!({})),
+            ("POST", "/v1/discounts/2345-CDFH-JKMN/redeem".into(), json!({"reference": "order_1"})),
+            (
+                "PATCH",
+                format!("/v1/participants/{}", self.anna.id),
+                json!({"customers": {"stripe": "cus_3"}}),
+            ),
             (
                 "POST",
                 format!("{program}/codes"),
@@ -552,9 +567,8 @@ async fn every_call_with_a_name_of_its_own_has_one_effect_however_often_it_is_ma
         let rows = office.rows().await;
         for _ in 0..2 {
             let again = office.tenant.call(method, &path, Some(&body)).await;
-            let goes =
-                path.starts_with("/v1/webhook-endpoints") || path.starts_with("/v1/event-destinations");
-            if goes && method == "DELETE" {
+            let goes = ["/v1/webhook-endpoints", "/v1/processor-connections", "/v1/event-destinations"];
+            if goes.iter().any(|goes| path.starts_with(goes)) && method == "DELETE" {
                 // What is gone is not there to be removed.
                 assert!(matches!(again.status, 204 | 404), "{again:?}");
                 continue;

@@ -14,6 +14,7 @@ mod parked;
 mod payers;
 mod payments;
 mod process;
+mod processor;
 mod queues;
 mod races;
 pub(crate) mod rules;

@@ -4,6 +4,7 @@ pub mod openapi;
 mod partners;
 mod receiver;
 pub mod sim;
+pub mod stripe;
 pub mod table;
 mod tenant;
 mod world;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws::store::keys::{DUE_INDEX, DUE_SHARDS};
+use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use local::{Fault, Options, Stage};
 use serde_json::{Value, json};
@@ -196,6 +197,27 @@ impl World {
     /// Puts a row into the table past the product, for what its API does not let happen.
     pub async fn put_row(&self, row: aws::store::Item) {
         self.dynamodb.put_item().table_name(&self.table).set_item(Some(row)).send().await.unwrap();
+    }
+
+    /// A one-time discount of 20 percent of a participant's, past the product: what is under test is its use. The code has
+    /// no dashes.
+    pub async fn put_discount(&self, organization: &str, participant: &str, code: &str) {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let (program, reward) = (format!("prg_{}", "0".repeat(26)), format!("rwd_{}", "0".repeat(46)));
+        let place = format!("{organization}#DISCOUNT#{code}");
+        let row = [
+            ("pk", place.as_str()),
+            ("sk", "DISCOUNT"),
+            ("code", code),
+            ("organization", organization),
+            ("program", &program),
+            ("reward", &reward),
+            ("participant", participant),
+            ("created_at", "2026-01-01T00:00:00Z"),
+        ];
+        let worth = AttributeValue::M([("percent_off".to_owned(), text("20"))].into());
+        let row = row.into_iter().map(|(name, value)| (name.to_owned(), text(value)));
+        self.put_row(row.chain([("worth".to_owned(), worth)]).collect()).await;
     }
 
     /// What every test leaves behind unless it says otherwise: nothing due, nothing in a dead-letter queue.

@@ -1,7 +1,8 @@
 //! One reward, once: what is done about it in the state that it is in.
 
-use aws::store::Moved;
+use aws::store::{Moved, ParticipantRow};
 use chrono::{DateTime, Duration, Utc};
+use domain::customers::Customers;
 use domain::id::OrganizationId;
 use domain::ledger::{CONFIRM_DAYS, Failure, Handed, News, Outside, Reward, RewardState, Untold, Way};
 
@@ -119,8 +120,10 @@ async fn hand_over(deps: &Deps, organization: &OrganizationId, reward: Reward) -
 /// Makes what stands outside what stands here: one step.
 async fn take_step(deps: &Deps, organization: &OrganizationId, reward: Reward) -> Result<(), Undelivered> {
     let now = deps.clock.now();
+    let participant = deps.store.find_participant(organization, &reward.participant).await?;
+    let to = participant.as_ref().and_then(|participant| participant.customers.stripe.clone());
     let begun = |reward: &Reward| {
-        let outside = reward.outside.clone().unwrap_or_default().begun(reward.net, now);
+        let outside = reward.outside.clone().unwrap_or_default().begun(reward.net, to.as_ref(), now);
         Reward { outside: Some(outside), ..reward.clone() }
     };
     let is_begun = reward.outside.as_ref().is_some_and(|outside| outside.sending.is_some());
@@ -136,7 +139,9 @@ async fn take_step(deps: &Deps, organization: &OrganizationId, reward: Reward) -
         // What was earned was taken back before anything was sent.
         return end_step(deps, organization, reward, outside).await;
     };
-    let participant = deps.store.find_participant(organization, &reward.participant).await?;
+    // Whoever was given to, or may have been, is who it is for, whomever the participant is there by now.
+    let customers = Customers { stripe: outside.to.clone() };
+    let participant = participant.map(|participant| ParticipantRow { customers, ..participant });
     let step = Step {
         organization,
         reward: &reward,
@@ -151,7 +156,7 @@ async fn take_step(deps: &Deps, organization: &OrganizationId, reward: Reward) -
         Ok(Receipt { reference }) => end_step(deps, organization, reward, outside.done(reference)).await,
         Err(Undone::Never { code, detail }) => {
             let failure = Failure::new(code, &detail, now);
-            fail(deps, organization, reward, failure, Some(Outside { sending: None, ..outside })).await
+            fail(deps, organization, reward, failure, Some(outside.refused(now))).await
         }
         Err(Undone::Later { after_seconds, renew, detail }) => {
             let again = sending.again(renew, now);

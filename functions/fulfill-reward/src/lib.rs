@@ -7,7 +7,10 @@
 
 mod deliver;
 mod news;
-mod way;
+mod own_discount;
+mod stripe;
+pub mod way;
+pub mod ways;
 
 use aws::batch::{self, Outcome};
 use aws::handler::chain;
@@ -20,16 +23,17 @@ use domain::id::{OrganizationId, RewardId};
 use domain::message::FulfillMessage;
 use serde_json::Value;
 
-use way::Ways;
+use crate::ways::Ways;
 
 /// What the function works with.
 #[derive(Debug, Clone)]
 pub struct Deps {
     /// The table.
     pub store: Store,
+    /// How rewards reach somebody outside the engine.
+    pub ways: Ways,
     events_queue: Queue,
     settler: Settler,
-    ways: Ways,
     clock: Clock,
     metrics: Metrics,
 }
@@ -45,7 +49,8 @@ impl<E: std::error::Error + 'static> From<E> for Undelivered {
 }
 
 impl Deps {
-    /// From the platform and the function's variables: `TABLE_NAME`, `EVENTS_QUEUE_URL`, `FULFILL_QUEUE_URL`.
+    /// From the platform and the function's variables: `TABLE_NAME`, `EVENTS_QUEUE_URL`, `FULFILL_QUEUE_URL`,
+    /// `SEALING_KEY_SECRET_ARN`, `STRIPE_API_BASE`.
     ///
     /// # Errors
     /// [`ConfigError`] names the variable that is missing.
@@ -55,7 +60,8 @@ impl Deps {
         let clock = platform.clock.clone();
         let settler = Settler { store: store.clone(), fulfill_queue, clock: clock.clone() };
         let events_queue = Queue::new(platform, lookup, "EVENTS_QUEUE_URL")?;
-        Ok(Self { store, events_queue, settler, ways: Ways, clock, metrics: Metrics::default() })
+        let ways = Ways::new(platform, lookup, store.clone())?;
+        Ok(Self { store, ways, events_queue, settler, clock, metrics: Metrics::default() })
     }
 
     /// Which also measures its deliveries.

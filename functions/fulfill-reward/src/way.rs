@@ -11,36 +11,36 @@ use domain::ledger::Reward;
 
 /// One step of a delivery, to be made true outside.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Step<'a> {
+pub struct Step<'a> {
     /// Whose.
-    pub(crate) organization: &'a OrganizationId,
+    pub organization: &'a OrganizationId,
     /// Of what.
-    pub(crate) reward: &'a Reward,
+    pub reward: &'a Reward,
     /// To whom, where they are enrolled: a referee who is rewarded need not be.
-    pub(crate) participant: Option<&'a ParticipantRow>,
+    pub participant: Option<&'a ParticipantRow>,
     /// Which step of the reward it is, from 0.
-    pub(crate) number: u32,
+    pub number: u32,
     /// What it gives, in minor units of the reward's unit; below zero when it takes back. Never zero.
-    pub(crate) amount: i64,
+    pub amount: i64,
     /// Which key of the step it is, from 0: a further one is begun when what became of the last is known, or can no
     /// longer be asked by it. From 1 on, an earlier key may have had its effect: look before sending.
-    pub(crate) key: u32,
+    pub key: u32,
     /// When this key was first sent.
-    pub(crate) key_since: DateTime<Utc>,
+    pub key_since: DateTime<Utc>,
     /// Now.
-    pub(crate) now: DateTime<Utc>,
+    pub now: DateTime<Utc>,
 }
 
 /// Proof that a step is true.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Receipt {
+pub struct Receipt {
     /// What it is called there: the id of a transaction, a promotion code; at most 255 bytes.
-    pub(crate) reference: String,
+    pub reference: String,
 }
 
 /// Why a step is not true (yet).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Undone {
+pub enum Undone {
     /// Not now: it is tried again, at the earliest after `after_seconds` where they are told.
     Later {
         /// How long who was asked wants to be left alone.
@@ -59,21 +59,26 @@ pub(crate) enum Undone {
     },
 }
 
-/// A way of delivery.
-pub(crate) trait Way {
-    /// Makes a step true, or finds that it is.
-    async fn take(&self, step: &Step<'_>) -> Result<Receipt, Undone>;
+impl Undone {
+    /// Not now, under the same key.
+    pub(crate) fn later(detail: impl Into<String>) -> Self {
+        Self::Later { after_seconds: None, renew: false, detail: detail.into() }
+    }
+
+    /// Not now, and under another key.
+    pub(crate) fn later_renewed(detail: impl Into<String>) -> Self {
+        Self::Later { after_seconds: None, renew: true, detail: detail.into() }
+    }
+
+    /// Never, as things stand.
+    pub(crate) fn never(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::Never { code, detail: detail.into() }
+    }
 }
 
-/// The ways outside that there are.
-#[derive(Debug, Clone)]
-pub(crate) struct Ways;
-
-impl Way for Ways {
-    async fn take(&self, step: &Step<'_>) -> Result<Receipt, Undone> {
-        if step.reward.way() == domain::ledger::Way::Code {
-            return Ok(Receipt { reference: step.reward.reward.to_string() });
-        }
-        Err(Undone::Never { code: "no_processor_connection", detail: "no processor is connected".to_owned() })
-    }
+/// A way of delivery.
+#[expect(async_fn_in_trait, reason = "every way is named by its type, and its futures are looked at there")]
+pub trait Way {
+    /// Makes a step true, or finds that it is.
+    async fn take(&self, step: &Step<'_>) -> Result<Receipt, Undone>;
 }

@@ -1,6 +1,7 @@
-//! Enrols participants and issues their referral codes, and promo codes beside them.
+//! Enrols participants and issues their referral codes, and promo codes beside them; redeems one-time discounts.
 
 mod codes;
+mod discounts;
 mod participants;
 mod promotions;
 
@@ -43,6 +44,8 @@ pub fn router(deps: Deps) -> Router {
         .route("/v1/participants/{id}", get(participants::read))
         .route("/v1/programs/{program}/codes", post(codes::create))
         .route("/v1/codes/{code}", get(codes::read))
+        .route("/v1/discounts/{code}", get(discounts::read))
+        .route("/v1/discounts/{code}/redeem", post(discounts::redeem))
         .route("/v1/promotions/{processor}/{id}", put(promotions::tie).get(promotions::read));
     finish(routes, deps.edge.clone(), deps)
 }
@@ -56,6 +59,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         participants::read,
         codes::create,
         codes::read,
+        discounts::read,
+        discounts::redeem,
         promotions::tie,
         promotions::read
     ))]

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use domain::code::ReferralCode;
+use domain::customers::Customers;
 use domain::id::{ExternalId, OrganizationId, ParticipantId, ProgramId};
 use domain::program::ProgramStatus;
 use domain::reason::Reason;
@@ -26,6 +27,8 @@ pub(crate) struct EnrolRequest {
     /// The account's name: the code begins with its letters. At most 200 characters.
     #[schema(example = "Blue Lotus Studio", max_length = 200)]
     name: Option<String>,
+    /// Your payment processors' ids of it as a customer of yours, where rewards shall be delivered there. PATCH changes them.
+    customers: Option<Customers>,
 }
 
 /// Enrol a participant and issue its code
@@ -48,7 +51,8 @@ pub(crate) async fn enrol(
 ) -> Result<Response, Problem> {
     let program = ProgramId::own(&program, "program")?;
     let external_id = ExternalId::theirs(&external_id, "{external_id}")?;
-    let name = checked_name(request.value.name)?;
+    let EnrolRequest { name, customers } = request.value;
+    let name = checked_name(name)?;
     let now = deps.edge.now();
 
     let known = deps.edge.store.find_recent_program(&caller.organization, &program).await?;
@@ -66,6 +70,7 @@ pub(crate) async fn enrol(
         name,
         code: ReferralCode::generate(&letters_from, &entropy, 0),
         assignments: Vec::new(),
+        customers: customers.unwrap_or_default(),
         created_at: now,
     };
     let (row, created) = deps.edge.store.commit_participant(&caller.organization, &row).await?;

@@ -1,5 +1,5 @@
 //! What the people of an organization set up, look at and do by hand: keys, programs with their terms, participants'
-//! own terms, webhook endpoints, event destinations, referrals, rewards, ledgers, balances, partner invoices, decisions, reports and self-checks.
+//! own terms, webhook endpoints, event destinations, connections to processors, referrals, rewards, ledgers, balances, partner invoices, decisions, reports and self-checks.
 
 mod api_keys;
 mod billing_runs;
@@ -17,6 +17,7 @@ mod organizations;
 mod parked;
 mod participants;
 mod partner_invoices;
+mod processor_connections;
 mod programs;
 mod redemptions;
 mod referral_report;
@@ -120,6 +121,12 @@ pub fn router(deps: Deps) -> Router {
         .route("/v1/event-destinations/{id}/deliveries", get(deliveries::list))
         .route("/v1/event-destinations/{id}/deliveries/{delivery}", get(deliveries::read))
         .route("/v1/event-destinations/{id}/deliveries/{delivery}/replay", post(deliveries::replay))
+        .route(
+            "/v1/processor-connections/{processor}",
+            put(processor_connections::connect)
+                .get(processor_connections::read)
+                .delete(processor_connections::disconnect),
+        )
         .route("/v1/exchange-rates/{day}", put(exchange_rates::give).get(exchange_rates::read))
         .route("/v1/referrals", get(referrals::list))
         .route("/v1/rewards", get(rewards::list))
@@ -193,6 +200,9 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         deliveries::list,
         deliveries::read,
         deliveries::replay,
+        processor_connections::connect,
+        processor_connections::read,
+        processor_connections::disconnect,
         exchange_rates::give,
         exchange_rates::read,
         referrals::list,

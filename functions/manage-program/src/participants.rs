@@ -1,10 +1,12 @@
-//! What an administrator sets for one participant: its group, its own terms, and whether it takes part at all.
+//! What an administrator sets for one participant: its group, its own terms, whether it takes part at all, and what
+//! payment processors call it.
 
 use aws::http::{Caller, Json, ParticipantView, Path, PathId, Problem, ProblemBody};
-use aws::store::{ProgramRow, StoreError};
+use aws::store::{ParticipantRow, ProgramRow, StoreError};
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use domain::id::{Label, OrganizationId, ParticipantId};
+use domain::customers::Customers;
+use domain::id::{Label, OrganizationId, ParticipantId, StripeCustomerId};
 use domain::program::Assignment;
 use domain::terms::{Terms, TermsDraft};
 use serde::Deserialize;
@@ -27,12 +29,26 @@ pub(crate) struct ParticipantChange {
     #[serde(default, deserialize_with = "crate::nullable")]
     #[schema(value_type = Option<TermsDraft>)]
     terms: Option<Option<TermsDraft>>,
+    /// What your payment processors call it as a customer of yours; null for nothing at all. In effect at once.
+    #[serde(default, deserialize_with = "crate::nullable")]
+    #[schema(value_type = Option<CustomersChange>)]
+    customers: Option<Option<CustomersChange>>,
+}
+
+/// A change of a participant's ids at payment processors: what is left out stays.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CustomersChange {
+    /// At Stripe; null to remove it.
+    #[serde(default, deserialize_with = "crate::nullable")]
+    #[schema(value_type = Option<String>, example = "cus_123")]
+    stripe: Option<Option<StripeCustomerId>>,
 }
 
 /// Change a participant's terms
 ///
 /// Its group, its own terms, or whether it takes part. In effect a minute after it is accepted; a participant can be
-/// changed 50 times. Whether referrals that exist already follow is said by the program's `terms_policy` at the time of
+/// changed 50 times. What payment processors call it is in effect at once, and can be changed as often as you like. Whether referrals that exist already follow is said by the program's `terms_policy` at the time of
 /// the change; a participant that is switched off earns nothing by any. Idempotent: what is so already is no change.
 #[utoipa::path(patch, path = "/v1/participants/{id}", operation_id = "change_participant", tag = "participants",
     params(("id" = String, Path, description = "The participant's id (prt_...)")),
@@ -49,24 +65,53 @@ pub(crate) async fn change(
     let (store, organization) = (&deps.edge.store, &caller.organization);
     let id = ParticipantId::own(&id, "participant")?;
     let change = request.value;
+    let row = change_assignment(&deps, organization, &id, &change).await?;
+    let Some(customers) = change.customers.map(|change| changed(&row.customers, change)) else {
+        return Ok(axum::Json(row.into()));
+    };
+    if customers == row.customers {
+        return Ok(axum::Json(row.into()));
+    }
+    let row = store.commit_customers(organization, &id, &customers).await?;
+    row.map(|row| axum::Json(row.into())).ok_or_else(|| Problem::not_found("participant"))
+}
+
+/// The ids at payment processors as a change leaves them.
+fn changed(before: &Customers, change: Option<CustomersChange>) -> Customers {
+    match change {
+        None => Customers::default(),
+        Some(CustomersChange { stripe }) => {
+            Customers { stripe: stripe.unwrap_or_else(|| before.stripe.clone()) }
+        }
+    }
+}
+
+/// Changes group, own terms and switch; answers the row that stands then.
+async fn change_assignment(
+    deps: &Deps,
+    organization: &OrganizationId,
+    id: &ParticipantId,
+    change: &ParticipantChange,
+) -> Result<ParticipantRow, Problem> {
+    let store = &deps.edge.store;
     if let Some(Some(terms)) = &change.terms {
         check_terms(terms)?;
     }
     for _ in 0..ATTEMPTS_MAX {
         let now = deps.edge.now();
-        let participant = store.find_participant(organization, &id).await?;
+        let participant = store.find_participant(organization, id).await?;
         let mut participant = participant.ok_or_else(|| Problem::not_found("participant"))?;
         let row = store.find_program(organization, &participant.program).await?;
         let mut row = row.ok_or_else(|| Problem::not_found("program"))?;
         let before = participant.assignments.last().cloned().unwrap_or_default();
-        let (after, own_terms) = decide(&deps, organization, &mut row, &before, &change, now).await?;
+        let (after, own_terms) = decide(deps, organization, &mut row, &before, change, now).await?;
         if after == before {
-            return Ok(axum::Json(participant.into()));
+            return Ok(participant);
         }
         row.program.assign(&mut participant.assignments, after, now).map_err(refused)?;
         row.revision = row.revision.saturating_add(1);
         if store.commit_assignment(organization, &row, &participant, own_terms.as_ref()).await? {
-            return Ok(axum::Json(participant.into()));
+            return Ok(participant);
         }
     }
     Err(StoreError::Contended { attempts: ATTEMPTS_MAX }.into())

@@ -14,10 +14,12 @@ mod billing;
 mod carry;
 mod check;
 mod code;
+mod connection;
 mod customer;
 mod day;
 mod delivery;
 mod destination;
+mod discount;
 mod due;
 pub mod error;
 mod invoice_lines;
@@ -45,6 +47,7 @@ pub use billing::{BillingRunRow, NewRun, Position, ProgramBillingRow, RunInvoice
 pub use carry::Carried;
 pub use check::{CheckCounts, CheckPosition, CheckRow, CheckScope, FINDINGS_MAX};
 pub use code::{CodeRow, ParticipantRow, Promo};
+pub use connection::ConnectionRow;
 pub use customer::CustomerLink;
 pub use delivery::{DeliveryClaim, DeliveryRow};
 pub use destination::{DESTINATIONS_MAX, DestinationChange, DestinationRow, DestinationSecret, Disabled};
@@ -74,6 +77,7 @@ pub struct Store {
     clock: Clock,
     api_keys: Arc<Cache<String, ApiKeyRow>>,
     endpoints: Arc<Cache<String, EndpointRow>>,
+    connections: Arc<Cache<keys::Key, ConnectionRow>>,
     programs: Arc<Cache<(String, String), ProgramRow>>,
     terms: Arc<Cache<(String, String, u32), domain::terms::Terms>>,
     participants: Arc<Cache<keys::Key, ParticipantRow>>,
@@ -97,6 +101,7 @@ impl Store {
             clock: platform.clock.clone(),
             api_keys: Arc::default(),
             endpoints: Arc::default(),
+            connections: Arc::default(),
             programs: Arc::default(),
             terms: Arc::default(),
             participants: Arc::default(),

@@ -92,10 +92,7 @@ impl ReferralCode {
     #[must_use]
     pub fn generate(name: &str, entropy: &[u8; 32], attempt: u32) -> Self {
         let letters = letters_of(name);
-        let length = signs_of(attempt);
-        (0..DRAWS_MAX)
-            .map(|draw| pick(&block(entropy, attempt, draw), SIGNS, length))
-            .filter(|signs| signs.len() == length && is_clean(signs))
+        clean_signs(entropy, attempt, signs_of(attempt))
             .map(|signs| format!("{letters}{signs}"))
             .find(|code| is_clean(code))
             .map_or_else(|| last_resort(entropy, attempt), Self)
@@ -131,8 +128,20 @@ impl From<ReferralCode> for String {
     }
 }
 
+/// So many signs, drawn again and again: those draws that hold no refused word.
+pub(crate) fn clean_signs(entropy: &[u8; 32], attempt: u32, length: usize) -> impl Iterator<Item = String> {
+    (0..DRAWS_MAX)
+        .map(move |draw| pick(&block(entropy, attempt, draw), SIGNS, length))
+        .filter(move |signs| signs.len() == length && is_clean(signs))
+}
+
+/// So many digits, at most 32, of which no combination is refused.
+pub(crate) fn plain_signs(entropy: &[u8; 32], attempt: u32, length: usize) -> String {
+    pick(&block(entropy, attempt, DRAWS_MAX), PLAIN_DIGITS, length)
+}
+
 /// Whether a character separates and says nothing; phones and word processors turn `-` into longer dashes.
-fn is_filler(character: char) -> bool {
+pub(crate) fn is_filler(character: char) -> bool {
     character.is_whitespace() || matches!(character, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}')
 }
 
@@ -160,7 +169,7 @@ fn read_letter(character: char) -> Option<char> {
 }
 
 /// What an upper-case character means among the signs.
-fn read_sign(character: char) -> Option<char> {
+pub(crate) fn read_sign(character: char) -> Option<char> {
     let sign = match character {
         'Z' => '2',
         'S' => '5',
@@ -222,7 +231,7 @@ fn pick(bytes: &[u8; 32], alphabet: &[u8], length: usize) -> String {
 
 /// A code that cannot fail: fixed letters and digits of which no combination is refused.
 fn last_resort(entropy: &[u8; 32], attempt: u32) -> ReferralCode {
-    let digits = pick(&block(entropy, attempt, DRAWS_MAX), PLAIN_DIGITS, SIGNS_MAX);
+    let digits = plain_signs(entropy, attempt, SIGNS_MAX);
     ReferralCode(format!("{PLAIN_LETTERS}{digits}"))
 }
 

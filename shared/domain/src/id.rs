@@ -169,6 +169,10 @@ text_id!(
     ProcessorRef, check_external
 );
 text_id!(
+    /// A customer's id at Stripe: `cus_`, then 1 to 60 letters and digits.
+    StripeCustomerId, check_stripe_customer
+);
+text_id!(
     /// A payment processor or billing system: 1 to 32 of `a-z 0-9 _ -`.
     Processor, |text| check_slug(text, 32)
 );
@@ -522,6 +526,13 @@ fn check_external(text: &str) -> Result<(), IdError> {
     }
     let accepted = |c: char| c.is_ascii_alphanumeric() || "._:|-".contains(c);
     if text.chars().all(accepted) { Ok(()) } else { Err(IdError::Character) }
+}
+
+fn check_stripe_customer(text: &str) -> Result<(), IdError> {
+    let form = IdError::Form { form: "cus_ and 1 to 60 letters and digits" };
+    let rest = text.strip_prefix("cus_").ok_or(form.clone())?;
+    let fits = (1..=60).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if fits { Ok(()) } else { Err(form) }
 }
 
 fn check_slug(text: &str, max: usize) -> Result<(), IdError> {

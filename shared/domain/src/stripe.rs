@@ -1,15 +1,17 @@
 //! Stripe: the signature of its webhooks, and what its events say, in the shapes before and after the API version
-//! 2025-03-31 ("basil"), which took the payment out of the invoice and the invoice out of the charge.
+//! 2025-03-31 ("basil"), which took the payment out of the invoice and the invoice out of the charge. And what has to be
+//! known to call it: the form of its keys, and its minor units.
 
 use crate::id::Processor;
 
+pub mod api_key;
 mod checkout;
 mod credit;
 mod dispute;
 pub mod event;
 mod invoice;
 mod lines;
-mod minor;
+pub mod minor;
 mod payer;
 mod refund;
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! Referral codes as people type them.
+//! Referral codes and discount codes as people type them.
 
 use domain::code::{PROMO_SIGNS_MAX, PROMO_SIGNS_MIN, ReferralCode};
+use domain::discount::{DISCOUNT_SIGNS, DiscountCode};
 
 pub(super) fn check(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
@@ -10,6 +11,14 @@ pub(super) fn check(bytes: &[u8]) {
         // Separators say nothing.
         let spread: String = code.as_str().chars().flat_map(|sign| [sign, '-']).collect();
         assert_eq!(ReferralCode::parse(&spread), Ok(code));
+    }
+    if let Ok(code) = DiscountCode::parse(text) {
+        assert_eq!(code.as_str().len(), DISCOUNT_SIGNS);
+        for text in [text.to_ascii_lowercase(), code.to_string(), code.as_str().to_owned()] {
+            assert_eq!(DiscountCode::parse(&text).as_ref(), Ok(&code));
+        }
+        let json = serde_json::to_string(&code).unwrap();
+        assert_eq!(serde_json::from_str::<DiscountCode>(&json).unwrap(), code);
     }
     // Any text can be an account's name.
     let mut entropy = [0; 32];

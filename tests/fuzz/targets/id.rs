@@ -4,8 +4,9 @@ use std::fmt::{Debug, Display};
 
 use domain::id::{
     Channel, EventName, ExternalId, IdError, Label, OrganizationId, ParticipantId, PartnerInvoiceId,
-    Processor, ProcessorRef, RewardId, RuleId, SourceId, VisitorId,
+    Processor, ProcessorRef, RewardId, RuleId, SourceId, StripeCustomerId, VisitorId,
 };
+use domain::stripe::api_key::livemode_of;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -15,6 +16,15 @@ pub(super) fn check(bytes: &[u8]) {
     verbatim(text, ProcessorRef::parse(text));
     verbatim(text, VisitorId::parse(text));
     verbatim(text, Processor::parse(text));
+    verbatim(text, StripeCustomerId::parse(text));
+    // A key goes into a header as it is, and says its mode.
+    if let Some(livemode) = livemode_of(text) {
+        assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'), "{text:?}");
+        assert_eq!(
+            text.contains("_live_") && !text.starts_with("sk_test_") && !text.starts_with("rk_test_"),
+            livemode
+        );
+    }
     verbatim(text, RuleId::parse(text));
     verbatim(text, Channel::parse(text));
     verbatim(text, Label::parse(text));

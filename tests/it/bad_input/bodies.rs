@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::case::Case;
 use super::setup::Setup;
 use super::values::{not_bool, not_name, not_text, or_empty};
-use super::{billing, by_hand, destinations, exchange_rates, programs, simulations, tracking};
+use super::{billing, by_hand, deliveries, destinations, exchange_rates, programs, simulations, tracking};
 
 /// A route with a body that it would take.
 #[derive(Debug, Default)]
@@ -136,6 +136,7 @@ fn routes(setup: &Setup) -> Vec<BodyRoute> {
         exchange_rates::routes(setup),
         billing::routes(setup),
         destinations::routes(setup),
+        deliveries::routes(),
     ];
     let all = [own, endpoints(setup), simulations::routes(setup)].into_iter().chain(others);
     all.flatten().collect()

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::bodies::KEY;
 use super::case::Case;
+use super::deliveries;
 use super::setup::Setup;
 
 /// Ids of the engine's own form that stand for nothing.
@@ -99,12 +100,13 @@ pub fn ids(setup: &Setup) -> Vec<Case> {
     cases.extend(parts_of_programs(setup));
     cases.extend(sources(setup));
     cases.extend(replays(setup));
-    cases.extend(deliveries(setup));
+    cases.extend(sent(setup));
+    cases.extend(deliveries::places(setup));
     cases
 }
 
 /// Deliveries: of no destination, and of none to this one.
-fn deliveries(setup: &Setup) -> Vec<Case> {
+fn sent(setup: &Setup) -> Vec<Case> {
     let (read, replay) = (
         "GET /v1/event-destinations/{id}/deliveries/{delivery}",
         "POST /v1/event-destinations/{id}/deliveries/{delivery}/replay",

@@ -4,6 +4,7 @@ use chrono::Duration;
 use serde_json::{Value, json};
 
 use super::bodies::BodyRoute;
+use super::deliveries::not_customers;
 use super::setup::Setup;
 use super::values::{
     not_amount, not_bool, not_currency, not_external_id, not_label, not_moment, not_name, not_positive,
@@ -353,12 +354,13 @@ fn participant(setup: &Setup) -> BodyRoute {
     BodyRoute {
         route: "PATCH /v1/participants/{id}",
         ids: vec![setup.anna.id.clone()],
-        good: json!({"group": "gold", "disabled": true, "terms": terms()}),
+        good: json!({"group": "gold", "disabled": true, "terms": terms(), "customers": {"stripe": "cus_9"}}),
         required: &["/terms/rules", "/terms/rules/0/id"],
         needed: &["/terms/rules/0/amount"],
-        objects: &["", "/terms", "/terms/rules/0"],
+        objects: &["", "/terms", "/terms/rules/0", "/customers"],
         wrong: [
             some_terms(),
+            not_customers(),
             vec![("/group", [not_slug(), vec![json!("bronze")]].concat()), ("/disabled", not_bool())],
         ]
         .concat(),
@@ -371,9 +373,9 @@ fn enrolment(setup: &Setup) -> BodyRoute {
     BodyRoute {
         route: "PUT /v1/programs/{program}/participants/{external_id}",
         ids: vec![setup.program.clone(), "new".to_owned()],
-        good: json!({"name": "Blue Lotus Studio"}),
-        objects: &[""],
-        wrong: vec![("/name", not_name(200))],
+        good: json!({"name": "Blue Lotus Studio", "customers": {"stripe": "cus_9"}}),
+        objects: &["", "/customers"],
+        wrong: [not_customers(), vec![("/name", not_name(200))]].concat(),
         ..BodyRoute::default()
     }
 }

@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use super::case::Case;
+use super::deliveries;
 use super::setup::Setup;
 
 pub fn cases(setup: &Setup) -> Vec<Case> {
     let reported = [sign_ups(setup), touches(setup), invoices(setup), refunds(setup), events(setup)].concat();
     let reported = [reported, disputes(setup), modes(setup)].concat();
     let told = [reported, programs(setup), referrals(setup), codes(setup), rewards(setup)].concat();
-    [told, exchange_rates(setup), partner_invoices(setup)].concat()
+    [told, exchange_rates(setup), partner_invoices(setup), deliveries::refusals(setup)].concat()
 }
 
 /// EUR and USD are drafts, GBP is finalized.

@@ -7,6 +7,10 @@ use tests::{Participant, Partners, Receiver, Tenant, World, percent_rule};
 /// The signing secrets of the endpoint, while the first is replaced by the second.
 pub const SECRETS: [&str; 2] = ["whsec_that_is_being_replaced", "whsec_that_replaces_it_now"];
 
+/// The codes of two one-time discounts: one that can be used, one that was.
+pub const OPEN_DISCOUNT: &str = "2345-CDFH-JKMN";
+pub const USED_DISCOUNT: &str = "2345-CDFH-JKMP";
+
 /// An organization in which everything has happened once: anna's referee `ben` (customer `cus_1`) paid `in_1`, and
 /// `carl` signed up without a code.
 #[derive(Debug)]
@@ -100,6 +104,12 @@ impl Setup {
                 .await
                 .ok();
         }
+        let organization = world.organization(&tenant).await;
+        for code in [OPEN_DISCOUNT, USED_DISCOUNT] {
+            world.put_discount(&organization, &anna.id, &code.replace('-', "")).await;
+        }
+        let used = format!("/v1/discounts/{USED_DISCOUNT}/redeem");
+        tenant.post(&used, json!({"reference": "order_0"})).await.ok();
         let endpoint = |processor: &str, secrets: Value| {
             let body = json!({"processor": processor, "livemode": false, "secrets": secrets});
             let tenant = tenant.clone();

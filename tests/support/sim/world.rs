@@ -119,6 +119,16 @@ impl World {
         Rc::new(Self { wire, wiring, platform, millis, table, behind, running })
     }
 
+    /// What functions are built from.
+    pub fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    /// The name of the table.
+    pub fn table_name(&self) -> &str {
+        &self.wiring.template().tables[0].name
+    }
+
     /// The bearer token of `POST /v1/organizations`.
     pub fn root_key(&self) -> &'static str {
         ROOT_KEY

@@ -1,6 +1,7 @@
 //! What more than one function shows in the same form.
 
 use chrono::{DateTime, Utc};
+use domain::customers::Customers;
 use domain::id::{Channel, ExternalId, Label, ParticipantId, ProgramId};
 use domain::referral::{ChosenTouch, FoundBy, Referral};
 use serde::Serialize;
@@ -96,6 +97,8 @@ pub struct ParticipantView {
     pub own_terms_version: Option<u32>,
     /// From when group, switch and own terms hold: a minute after they were changed last. Null when they never were.
     pub effective_from: Option<DateTime<Utc>>,
+    /// Your payment processors' ids of it as a customer of yours: where credit and discounts are delivered to.
+    pub customers: Customers,
     /// When it was enrolled.
     pub created_at: DateTime<Utc>,
 }
@@ -113,6 +116,7 @@ impl From<ParticipantRow> for ParticipantView {
             disabled: newest.as_ref().is_some_and(|newest| newest.disabled),
             own_terms_version: newest.as_ref().and_then(|newest| newest.own_version),
             group: newest.and_then(|newest| newest.group),
+            customers: row.customers,
             created_at: row.created_at,
         }
     }

@@ -6,6 +6,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::code::ReferralCode;
+use domain::customers::Customers;
 use domain::id::{ExternalId, OrganizationId, ParticipantId, Processor, ProcessorRef, ProgramId};
 use domain::program::Assignment;
 use domain::referral::CodeOwner;
@@ -33,6 +34,9 @@ pub struct ParticipantRow {
     /// What its own terms were and will be, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub assignments: Vec<Assignment>,
+    /// What payment processors call it, for deliveries there.
+    #[serde(default, skip_serializing_if = "Customers::is_empty")]
+    pub customers: Customers,
     /// When it was enrolled.
     pub created_at: DateTime<Utc>,
 }
@@ -189,6 +193,27 @@ impl Store {
             .value(":before", to_attribute(&row.code)?);
         match self.update(&keys::participant(organization, &row.participant), &change).await? {
             Write::Done(item) | Write::Refused(item) => from_item(item),
+        }
+    }
+
+    /// Says what payment processors call a participant from now on; answers its row, `None` when there is no such
+    /// participant.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn commit_customers(
+        &self,
+        organization: &OrganizationId,
+        id: &ParticipantId,
+        customers: &Customers,
+    ) -> Result<Option<ParticipantRow>, StoreError> {
+        let change = Change::new("SET customers = :customers", "attribute_exists(pk)")
+            .value(":customers", to_attribute(customers)?);
+        let key = keys::participant(organization, id);
+        self.participants.forget(&key);
+        match self.update(&key, &change).await? {
+            Write::Done(item) => from_item(item).map(Some),
+            Write::Refused(_) => Ok(None),
         }
     }
 

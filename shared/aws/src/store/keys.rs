@@ -6,6 +6,7 @@
 //! | API key by its hash; leads to the organization | `KEY#<sha-256>` | `KEY` |
 //! | webhook endpoint by its id; leads to the organization | `ENDPOINT#<whe>` | `ENDPOINT` |
 //! | API key and endpoint, for listing | `<org>` | `KEY#<key>`, `ENDPOINT#<whe>` |
+//! | connection to a processor, with its sealed key | `<org>` | `PROCESSOR#<processor>` |
 //! | program | `<org>` | `PROGRAM#<prg>` |
 //! | event destination | `<org>` | `DESTINATION#<dst>` |
 //! | delivery of an event to a destination | `<org>#<dlv>` | `DELIVERY` |
@@ -20,6 +21,7 @@
 //! | how often a participant's balance was spent of | `<org>#<prt>` | `SPENDING` |
 //! | what is counted of a participant | `<org>#<prt>` | `TALLY` |
 //! | code | `<org>#CODE#<code>` | `CODE` |
+//! | one-time discount | `<org>#DISCOUNT#<code>` | `DISCOUNT` |
 //! | referee: the referral, or what waits for it | `<org>#REFEREE#<external id>` | `REFEREE` |
 //! | another referrer's share of the referral, a referral that was removed before | `<org>#REFEREE#<external id>` | `SHARE#<n>.<m>`, `FORMER#<n>` |
 //! | touch of a visitor | `<org>#VISITOR#<visitor>` | `T#<time>#<prt>` |
@@ -51,6 +53,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::code::ReferralCode;
+use domain::discount::DiscountCode;
 use domain::fact::Customer;
 use domain::id::{
     ApiKeyId, BillingRunId, CheckId, DeliveryId, DestinationId, EndpointId, EntryId, ExternalId, IdError,
@@ -118,6 +121,11 @@ pub(crate) fn endpoint(id: &EndpointId) -> Key {
 
 pub(crate) fn endpoint_listing(organization: &OrganizationId, id: &EndpointId) -> Key {
     Key::new(organization.as_str(), format!("{ENDPOINTS}{id}"))
+}
+
+/// The connection to a processor.
+pub(crate) fn connection(organization: &OrganizationId, processor: &Processor) -> Key {
+    Key::new(organization.as_str(), format!("PROCESSOR#{processor}"))
 }
 
 pub(crate) fn program(organization: &OrganizationId, id: &ProgramId) -> Key {
@@ -231,6 +239,10 @@ pub(crate) fn is_snapshot(sk: &str) -> bool {
 
 pub(crate) fn code(organization: &OrganizationId, code: &ReferralCode) -> Key {
     Key::new(format!("{organization}#CODE#{}", code.as_str()), "CODE")
+}
+
+pub(crate) fn discount(organization: &OrganizationId, code: &DiscountCode) -> Key {
+    Key::new(format!("{organization}#DISCOUNT#{}", code.as_str()), "DISCOUNT")
 }
 
 pub(crate) fn referee(organization: &OrganizationId, id: &ExternalId) -> Key {

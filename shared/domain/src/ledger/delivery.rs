@@ -4,6 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::id::StripeCustomerId;
 use crate::terms::{Deliverer, RewardKind};
 
 /// Days that a listener has to confirm its delivery, unless the rule says otherwise.
@@ -168,6 +169,12 @@ pub struct Outside {
     /// What they have given in all, in minor units.
     #[serde(default)]
     pub given: i64,
+    /// Whom they are for there, from the first that may have been made on: who is given to is who is taken back from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<StripeCustomerId>,
+    /// The key that the next step begins with: above 0 where a key of it has been used already.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub next_key: u32,
     /// What the latest is called there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
@@ -190,13 +197,34 @@ pub struct Sending {
     pub tries: u32,
 }
 
+const fn is_zero(key: &u32) -> bool {
+    *key == 0
+}
+
 impl Outside {
     /// With the next step begun, if one is needed so that `net` stands outside too. A step that is under way goes on as it is.
     #[must_use]
-    pub fn begun(&self, net: i64, now: DateTime<Utc>) -> Self {
+    pub fn begun(&self, net: i64, to: Option<&StripeCustomerId>, now: DateTime<Utc>) -> Self {
         let amount = net.saturating_sub(self.given);
-        let next = (amount != 0).then_some(Sending { amount, key: 0, key_since: now, tries: 0 });
-        Self { sending: self.sending.clone().or(next), ..self.clone() }
+        let next = Sending { amount, key: self.next_key, key_since: now, tries: 0 };
+        let sending = self.sending.clone().or_else(|| (amount != 0).then_some(next));
+        Self { sending, to: self.to.clone().or_else(|| to.cloned()), ..self.clone() }
+    }
+
+    /// With the step that was under way refused, as things stand. One that was refused the first time it was sent was not
+    /// made: it can be begun again as another. Of any other it is not known: it stays, and whoever tries again looks first.
+    #[must_use]
+    pub fn refused(&self, now: DateTime<Utc>) -> Self {
+        match &self.sending {
+            Some(sending) if sending.key == self.next_key && sending.tries == 0 => Self {
+                next_key: sending.key.saturating_add(1),
+                to: self.to.clone().filter(|_| self.steps > 0),
+                sending: None,
+                ..self.clone()
+            },
+            Some(sending) => Self { sending: Some(sending.again(true, now)), ..self.clone() },
+            None => self.clone(),
+        }
     }
 
     /// With the step that was under way done.
@@ -206,6 +234,8 @@ impl Outside {
         Self {
             steps: self.steps.saturating_add(1),
             given: self.given.saturating_add(given),
+            to: self.to.clone(),
+            next_key: 0,
             reference: Some(reference),
             sending: None,
         }

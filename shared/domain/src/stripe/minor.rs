@@ -7,7 +7,7 @@
 //! | MGA | none | two | 50000 |
 //!
 //! HUF and TWD have two decimals in charges and invoices, as in ISO 4217; only Stripe's payouts take them in whole units,
-//! and nothing here comes from those.
+//! and nothing here comes from those. (<https://docs.stripe.com/currencies>)
 
 use crate::fact::Fact;
 use crate::money::{AMOUNT_MAX, Currency};
@@ -22,6 +22,14 @@ fn ratio(currency: Currency) -> (i64, i64) {
         "MGA" => (1, 100),
         _ => (1, 1),
     }
+}
+
+/// So many minor units of ISO 4217 in Stripe's; `None` where that is no whole number of them, or too large.
+#[must_use]
+pub fn in_stripe_units(amount: i64, currency: Currency) -> Option<i64> {
+    let (theirs, ours) = ratio(currency);
+    let product = amount.checked_mul(theirs)?;
+    if product.checked_rem(ours)? == 0 { product.checked_div(ours) } else { None }
 }
 
 /// A fact in the minor units of ISO 4217. What Stripe would not send, a fraction of a króna, is left out.
@@ -139,6 +147,25 @@ mod tests {
         assert_eq!(state("charge.refunded", &charge).refunded_amount(), 2);
         let all = paid("isk", 500).merge(&of_refund).unwrap();
         assert_eq!(all.standing_amount(), 2);
+    }
+
+    #[test]
+    fn what_is_told_to_stripe_is_in_its_own_units() {
+        let told = |amount, code: &str| in_stripe_units(amount, Currency::parse(code).unwrap());
+        for (amount, code, expected) in [
+            (1_099, "USD", Some(1_099)),
+            (-1_099, "USD", Some(-1_099)),
+            (500, "JPY", Some(500)),
+            (5_120, "KWD", Some(5_120)),
+            (5, "ISK", Some(500)),
+            (-5, "UGX", Some(-500)),
+            (50_000, "MGA", Some(500)),
+            // Stripe's ariary has no fifths, however many minor units ISO 4217 gives it.
+            (50_020, "MGA", None),
+            (i64::MAX, "ISK", None),
+        ] {
+            assert_eq!(told(amount, code), expected, "{amount} {code}");
+        }
     }
 
     #[test]
