@@ -21,7 +21,7 @@ pub struct Outcome {
     pub rewards: Vec<(String, i64)>,
     /// The sum of the ledger's lines.
     pub ledger: i64,
-    /// Available and pending.
+    /// Delivered and standing, in the balance, spent of it or elsewhere; and pending.
     pub balance: (i64, i64),
 }
 
@@ -181,7 +181,7 @@ pub(super) fn outcome(rows: &Rows, participant: &str) -> Outcome {
     outcome
 }
 
-/// What is available and what is pending, as the API tells it.
+/// What was delivered and stands and what is pending, as the API tells it.
 pub(super) async fn balance(world: &World, key: &str, participant: &str) -> Result<(i64, i64), Violation> {
     let bearer = format!("Bearer {key}");
     let path = format!("/v1/participants/{participant}/balances");
@@ -192,7 +192,8 @@ pub(super) async fn balance(world: &World, key: &str, participant: &str) -> Resu
         return violation(format!("the balances cannot be read: {reply:?}"));
     };
     let figure = |name: &str| body["data"][0][name].as_i64().unwrap_or_default();
-    Ok((figure("available") - figure("shortfall"), figure("pending")))
+    let in_balance = figure("available") - figure("shortfall") + figure("spent");
+    Ok((in_balance + figure("cash") + figure("elsewhere"), figure("pending")))
 }
 
 pub(super) fn violation<T>(words: String) -> Result<T, Violation> {

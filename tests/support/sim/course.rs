@@ -214,8 +214,8 @@ impl Course<'_> {
             let mut outcome = check::outcome(rows, participant);
             outcome.rewards.retain(|(_, amount)| *amount != 0);
             outcome.balance = check::balance(&self.tenant.world, &self.tenant.key, participant).await?;
-            let (available, pending) = outcome.balance;
-            if available + pending != outcome.ledger {
+            let (delivered, pending) = outcome.balance;
+            if delivered + pending != outcome.ledger {
                 return violation(format!("the balance of {external_id} is not its ledger: {outcome:?}"));
             }
             outcomes.insert(external_id.to_owned(), outcome);
