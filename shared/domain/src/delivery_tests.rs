@@ -20,7 +20,7 @@ fn unanswered(error: AttemptError) -> Attempt {
 fn wait(attempt: &Attempt, tries: u32, retry_after: Option<i64>) -> i64 {
     match next(&delivery("one"), tries, attempt, retry_after, now()) {
         Next::At(at) => (at - now()).num_seconds(),
-        other => panic!("{other:?}"),
+        other @ (Next::Delivered | Next::Failed(_)) => panic!("{other:?}"),
     }
 }
 
