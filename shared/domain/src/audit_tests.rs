@@ -55,7 +55,7 @@ fn book() -> (Reward, crate::ledger::Entry, Posted) {
     reward.fulfilled_at = Some(at(2));
     let (corrected, posted) = posting(Some(&posted), Some(&reward), -500, 30);
     let Posting::Correct { entry, reward, .. } = corrected else { panic!("no correction") };
-    (*reward, entry, posted)
+    (*reward, *entry, posted)
 }
 
 fn audit(lines: &[Line]) -> Vec<Finding> {

@@ -53,9 +53,9 @@ impl Account {
         let (posting, posted) = post(&delta, self.rewards.last(), &context).unwrap();
         self.posted = Some(posted);
         match posting {
-            Posting::Open(reward) => self.rewards.push(reward),
+            Posting::Open(reward) => self.rewards.push(*reward),
             Posting::Correct { entry, reward, .. } => {
-                self.entries.push(entry);
+                self.entries.push(*entry);
                 *self.rewards.last_mut().unwrap() = *reward;
             }
         }

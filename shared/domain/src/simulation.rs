@@ -393,10 +393,10 @@ impl Simulation {
     fn write(&mut self, posting: Posting) -> Result<(SimulatedLine, Reward), SimulationError> {
         let (reward, amount) = (posting.reward().clone(), posting.amount());
         let (cause, line) = match posting {
-            Posting::Open(reward) => (reward.cause, Line::Reward(Box::new(reward))),
+            Posting::Open(reward) => (reward.cause, Line::Reward(reward)),
             Posting::Correct { entry, .. } => {
-                self.entries.push(entry.clone());
-                (entry.cause, Line::Entry(Box::new(entry)))
+                self.entries.push((*entry).clone());
+                (entry.cause, Line::Entry(entry))
             }
         };
         add_line(self.balances.entry(reward.participant.clone()).or_default(), &line)?;

@@ -128,7 +128,7 @@ impl Settler {
             };
             let (tallies, release) =
                 self.counted_with(organization, program, &gift.participant, &reward).await?;
-            let postings = [Posting::Open(reward.clone())];
+            let postings = [Posting::Open(Box::new(reward.clone()))];
             let commit = Commit { postings: &postings, tallies: &tallies, ..Commit::default() };
             if self.store.commit_source(organization, &row, &commit).await? {
                 self.announce(organization, &postings).await;

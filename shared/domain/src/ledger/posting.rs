@@ -127,11 +127,11 @@ pub struct Context {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Posting {
     /// A new reward.
-    Open(Reward),
+    Open(Box<Reward>),
     /// A correcting entry, and the reward as it is after it. The write must find the reward in state `was`.
     Correct {
         /// The new line.
-        entry: Entry,
+        entry: Box<Entry>,
         /// The reward afterwards.
         reward: Box<Reward>,
         /// The state that the reward was read in.
@@ -178,7 +178,7 @@ pub fn post(
 ) -> Result<(Posting, Posted), MoneyError> {
     let Some((posted, current)) = delta.posted.as_ref().zip(current) else {
         let (reward, posted) = open(delta, context);
-        return Ok((Posting::Open(reward), posted));
+        return Ok((Posting::Open(Box::new(reward)), posted));
     };
     let closed =
         matches!(current.state, RewardState::Reversed | RewardState::Rejected | RewardState::Expired);
@@ -186,7 +186,7 @@ pub fn post(
     if undelivered && delta.amount.amount > 0 {
         let (reward, again) = open_again(delta, posted.generation.saturating_add(1), context);
         let after = Posted { taken: posted.taken, hands: posted.hands.clone(), ..again };
-        return Ok((Posting::Open(reward), after));
+        return Ok((Posting::Open(Box::new(reward)), after));
     }
     correct(delta, posted, current, context)
 }
@@ -327,7 +327,7 @@ fn correct(
         entries: posted.entries.saturating_add(1),
         ..posted.clone()
     };
-    Ok((Posting::Correct { entry, reward: Box::new(reward), was: current.state }, posted))
+    Ok((Posting::Correct { entry: Box::new(entry), reward: Box::new(reward), was: current.state }, posted))
 }
 
 /// The state of a reward of which nothing is left.
