@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod listener;
+mod processor;
 mod redemption;
 
 use serde_json::{Value, json};

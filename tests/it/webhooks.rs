@@ -119,6 +119,8 @@ fn is_signed(got: &Got, secret: &str) -> bool {
 #[tokio::test]
 async fn a_reward_that_is_delivered_is_told_signed() {
     let office = Office::open().await;
+    let wanted = json!({"events": ["reward.fulfilled"]});
+    office.tenant.call("PATCH", &office.path(), Some(&wanted)).await.ok();
     let anna = office.tenant.with_anna("10").await;
     office.tenant.sign_up("ben", &anna.code).await.created();
     let paid = office.tenant.pay("ben", "in_1", 20_000).await.ok();
@@ -245,6 +247,6 @@ async fn an_organization_without_destinations_writes_nothing() {
     world.send("EventsQueue", &event(&organization, 1)).await;
     world.drain().await;
     assert_eq!(world.snapshot().await, before);
-    assert_eq!(world.told("reward.fulfilled").await.len(), 1);
+    assert_eq!(world.told("report.ready").await.len(), 1);
     world.assert_at_rest().await;
 }

@@ -26,7 +26,14 @@ pub struct World {
 impl World {
     /// A product in memory whose schedules run only when the clock is advanced.
     pub async fn start() -> Self {
-        let world = Self::on(Stage::start(Options { ticking: false, ..Options::default() }).await.unwrap());
+        Self::start_with(&[]).await
+    }
+
+    /// The same, deployed with these parameters of the template.
+    pub async fn start_with(parameters: &[(&str, &str)]) -> Self {
+        let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let options = Options { ticking: false, parameters: parameters.collect(), ..Options::default() };
+        let world = Self::on(Stage::start(options).await.unwrap());
         world.sleep_through_the_night().await;
         world
     }

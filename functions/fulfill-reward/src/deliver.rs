@@ -93,8 +93,18 @@ async fn complete(
     if let Some(reward) = written.await? {
         deps.metrics.fulfilled(&reward, now);
         tracing::info!(reward.id = %reward.reward, attempt = reward.attempt, "fulfilled");
+        return tell_of_corrections(deps, organization, &reward).await;
     }
     Ok(())
+}
+
+/// Tells of what was corrected while a worker was at it, and whose own message found it leased.
+async fn tell_of_corrections(
+    deps: &Deps,
+    organization: &OrganizationId,
+    reward: &Reward,
+) -> Result<(), Undelivered> {
+    if reward.untold.is_empty() { Ok(()) } else { rest(deps, organization, reward).await }
 }
 
 /// Leaves a reward to somebody else: they are told that it was earned, and it waits for their confirmation.
@@ -113,8 +123,10 @@ async fn hand_over(deps: &Deps, organization: &OrganizationId, reward: Reward) -
         untold: reward.untold.iter().skip(told).cloned().collect(),
         ..reward.clone()
     };
-    write(deps, organization, reward, now, handed).await?;
-    Ok(())
+    match write(deps, organization, reward, now, handed).await? {
+        Some(reward) => tell_of_corrections(deps, organization, &reward).await,
+        None => Ok(()),
+    }
 }
 
 /// Makes what stands outside what stands here: one step.
@@ -196,8 +208,10 @@ async fn end_step(
         untold: reward.untold.iter().skip(told).cloned().collect(),
         ..reward.clone()
     };
-    write(deps, organization, reward, now, ended).await?;
-    Ok(())
+    match write(deps, organization, reward, now, ended).await? {
+        Some(reward) => tell_of_corrections(deps, organization, &reward).await,
+        None => Ok(()),
+    }
 }
 
 /// Writes that a delivery, or a step after it, has failed for good; and tells of it.

@@ -30,7 +30,7 @@ impl Way for Ways {
             Kind::ProcessorDiscount => self.discount.take(step).await,
             Kind::Code => self.own_discount.take(step).await,
             Kind::Balance | Kind::Cash | Kind::Listener | Kind::Action => {
-                Err(Undone::never("no_steps", "nothing is delivered outside"))
+                Err(Undone::later("it is not delivered in steps"))
             }
         }
     }

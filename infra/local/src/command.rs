@@ -60,7 +60,8 @@ fn log() {
 }
 
 async fn serve(arguments: Arguments) -> Result<()> {
-    let options = Options { port: arguments.port, state: arguments.state.clone(), ticking: true };
+    let (port, state) = (arguments.port, arguments.state.clone());
+    let options = Options { port, state, ..Options::default() };
     let stage = Stage::start(options).await?;
     greet(&stage, &arguments).context("cannot write to the standard output")?;
     if let Some(path) = &arguments.ready_file {

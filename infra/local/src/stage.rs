@@ -42,11 +42,13 @@ pub struct Options {
     pub state: Option<PathBuf>,
     /// Whether schedules also run by themselves. A test that counts requests turns it off and advances the clock.
     pub ticking: bool,
+    /// The template's parameters that are not to have their defaults.
+    pub parameters: Vec<(String, String)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { port: 0, state: None, ticking: true }
+        Self { port: 0, state: None, ticking: true, parameters: Vec::new() }
     }
 }
 
@@ -159,7 +161,10 @@ async fn start(options: Options, template: Template, registry: Registry) -> Resu
     let (endpoints, addresses) = start_engines(&state, &template, &secrets, &delays).await?;
     let faults = Faults::default();
     let platform = platform::build(&endpoints, clock.clone(), faults.clone());
-    let names = engine::names(&template, &addresses);
+    let mut names = engine::names(&template, &addresses);
+    for (name, value) in &options.parameters {
+        names.set_reference(name, value);
+    }
     let core = Arc::new(Core {
         handlers: registry.build(&template, &platform, &names)?,
         queues: Queues::new(platform::sqs(&endpoints), addresses, delays),

@@ -10,7 +10,7 @@ use tests::World;
 async fn credit_without_a_processor_fails_with_its_reason_and_somebody_gives_it_by_hand() {
     let (world, tenant, anna) = paid(json!({"kind": "invoice_credit"})).await;
     let reward = only(&tenant, &anna).await;
-    let failed = (json!("failed"), json!("no_processor_connection"));
+    let failed = (json!("failed"), json!("no_processor_customer"));
     assert_eq!((reward["state"].clone(), reward["failure"]["code"].clone()), failed);
     assert_eq!(tenant.figures(&anna).await, (0, 2_000, 2_000, 0));
     tenant.post(&act(&tenant, &anna, "approve").await, by()).await.refused(409, "reward_not_approvable");
