@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import adapters
+import fulfillment
 import kills
 import partners
 import payers
@@ -221,6 +222,7 @@ STEPS = [
     *adapters.STEPS,
     *partners.STEPS,
     *payers.STEPS,
+    *fulfillment.STEPS,
     the_books_add_up_by_day_and_as_a_whole,
     kills.what_was_told_has_come_to_exactly_what_it_must,
     *webhooks.STEPS,

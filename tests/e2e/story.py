@@ -41,7 +41,7 @@ class Story:
 
     def listen(self, api):
         """Has an organization's events sent to the team's own backend; the destination."""
-        made = api.post("/v1/event-destinations", {"url": self.receiver.url}).expect(201)
+        made = api.post("/v1/event-destinations", {"url": self.receiver.url, "events": ["reward.fulfilled"]}).expect(201)
         self.secrets.append(made["secret"])
         self.receiver.secrets.append(made["secret"])
         return made

@@ -266,7 +266,7 @@ impl Sending {
 }
 
 impl Failure {
-    /// A failure; what is told of it is cut to [`DETAIL_CHARS_MAX`] characters.
+    /// A failure; what is told of it is cut to 300 characters.
     #[must_use]
     pub fn new(code: &str, detail: &str, at: DateTime<Utc>) -> Self {
         Self { code: code.to_owned(), detail: detail.chars().take(DETAIL_CHARS_MAX).collect(), at }
