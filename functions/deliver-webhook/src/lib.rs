@@ -99,7 +99,7 @@ pub async fn handle(deps: &Deps, event: Value) -> Result<Value, HandlerError> {
 
 /// Makes the deliveries of an event that are not made yet, and attempts each that it made.
 async fn tell(deps: &Deps, event: &Event) -> Result<(), DeliverError> {
-    let destinations = deps.store.list_destinations(&event.organization).await?;
+    let destinations = deps.store.list_listening(&event.organization).await?;
     let wanting = destinations.iter().filter(|destination| destination.wants(event.what.name()));
     let deliveries = wanting.map(|destination| begin(deps, event, destination));
     join_all(deliveries).await.into_iter().collect()

@@ -1,16 +1,14 @@
 //! One reward, once: what is done about it in the state that it is in.
 
-use aws::store::{Moved, ParticipantRow};
+use aws::store::{LEASE_SECONDS, Moved, ParticipantRow};
 use chrono::{DateTime, Duration, Utc};
 use domain::customers::Customers;
 use domain::id::OrganizationId;
 use domain::ledger::{CONFIRM_DAYS, Failure, Handed, News, Outside, Reward, RewardState, Untold, Way};
+use domain::terms::Deliverer;
 
 use crate::way::{Receipt, Step, Undone, Way as _};
 use crate::{Deps, Undelivered, news};
-
-/// Seconds that a worker's own claim lasts at most; a lease beyond that is a wait.
-const CLAIM_SECONDS: i64 = 120;
 
 /// Delivers a reward that was claimed.
 pub(crate) async fn deliver(
@@ -38,7 +36,8 @@ pub(crate) async fn look_after(
         return complete(deps, organization, reward.clone(), None).await;
     }
     let now = deps.clock.now();
-    let waits = reward.lease_until.is_some_and(|until| until > now + Duration::seconds(CLAIM_SECONDS));
+    // No worker's own claim lasts longer.
+    let waits = reward.lease_until.is_some_and(|until| until > now + Duration::seconds(LEASE_SECONDS));
     if waits { rest(deps, organization, reward).await } else { Ok(()) }
 }
 
@@ -132,7 +131,10 @@ async fn hand_over(deps: &Deps, organization: &OrganizationId, reward: Reward) -
 /// Makes what stands outside what stands here: one step.
 async fn take_step(deps: &Deps, organization: &OrganizationId, reward: Reward) -> Result<(), Undelivered> {
     let now = deps.clock.now();
-    let participant = deps.store.find_participant(organization, &reward.participant).await?;
+    let participant = match reward.deliverer() {
+        Deliverer::Processor => deps.store.find_participant(organization, &reward.participant).await?,
+        Deliverer::Engine | Deliverer::Listener => None,
+    };
     let to = participant.as_ref().and_then(|participant| participant.customers.stripe.clone());
     let begun = |reward: &Reward| {
         let outside = reward.outside.clone().unwrap_or_default().begun(reward.net, to.as_ref(), now);

@@ -16,7 +16,7 @@ pub struct Step<'a> {
     pub organization: &'a OrganizationId,
     /// Of what.
     pub reward: &'a Reward,
-    /// To whom, where they are enrolled: a referee who is rewarded need not be.
+    /// To whom, of a step at a processor, where they are enrolled: a referee who is rewarded need not be.
     pub participant: Option<&'a ParticipantRow>,
     /// Which step of the reward it is, from 0.
     pub number: u32,

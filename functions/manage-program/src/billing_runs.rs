@@ -1,7 +1,7 @@
 //! Billing runs: what partners have earned, put onto invoices.
 
 use aws::http::{
-    Caller, IdempotencyKey, Json, Limit, Params, Path, PathId, Problem, ProblemBody, hash_of, open_cursor,
+    Caller, IdempotencyKey, Json, Params, Path, PathId, Problem, ProblemBody, hash_of, open_cursor,
     seal_cursor,
 };
 use aws::store::{BillingRunRow, NewRun, RunInvoice, RunStatus, StoreError};
@@ -14,8 +14,9 @@ use domain::id::{BillingRunId, ParticipantId, PartnerInvoiceId, ProgramId};
 use domain::message::ReportMessage;
 use domain::money::Money;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
+use crate::page::PageQuery;
 use crate::reports::YEARS;
 use crate::terms::ATTEMPTS_MAX;
 use crate::{Deps, replay_header};
@@ -135,19 +136,6 @@ pub(crate) struct RunInvoiceList {
     next_cursor: Option<String>,
 }
 
-/// Which page.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListQuery {
-    /// Rows of a page, 1 to 100; 50 unless told.
-    #[serde(default)]
-    #[param(value_type = Option<i32>, minimum = 1, maximum = 100)]
-    pub(crate) limit: Limit,
-    /// The `next_cursor` of the page before.
-    pub(crate) cursor: Option<String>,
-}
-
 /// Begin a billing run
 ///
 /// Puts what partners have earned in cash onto draft invoices: each ledger line that was recorded before the end of the
@@ -227,13 +215,13 @@ fn checked_period(asked: &RunRequest, now: DateTime<Utc>) -> Result<Period, Prob
 
 /// List billing runs
 #[utoipa::path(get, path = "/v1/billing-runs", operation_id = "list_billing_runs", tag = "billing",
-    params(ListQuery),
+    params(PageQuery),
     responses((status = 200, body = RunList),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn list(
     State(deps): State<Deps>,
     caller: Caller,
-    Params(query): Params<ListQuery>,
+    Params(query): Params<PageQuery>,
 ) -> Result<axum::Json<RunList>, Problem> {
     let list = "billing runs";
     let cursor = open_cursor(list, query.cursor.as_deref())?;
@@ -260,14 +248,14 @@ pub(crate) async fn read(
 ///
 /// Or what it would make, of a dry run.
 #[utoipa::path(get, path = "/v1/billing-runs/{run}/invoices", operation_id = "list_invoices_of_billing_run",
-    tag = "billing", params(("run" = String, Path, description = "The run's id (run_...)"), ListQuery),
+    tag = "billing", params(("run" = String, Path, description = "The run's id (run_...)"), PageQuery),
     responses((status = 200, body = RunInvoiceList),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn invoices(
     State(deps): State<Deps>,
     caller: Caller,
     Path(id): Path<String>,
-    Params(query): Params<ListQuery>,
+    Params(query): Params<PageQuery>,
 ) -> Result<axum::Json<RunInvoiceList>, Problem> {
     let (store, organization) = (&deps.edge.store, &caller.organization);
     let list = format!("invoices of {id}");

@@ -56,58 +56,22 @@ pub(crate) struct GrantRequest {
     reason: String,
 }
 
-/// Who approves a reward.
+/// Who does something, and why if there is more to say.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ApproveRequest {
-    /// Who: your own name of an administrator, 1 to 100 characters.
+pub(crate) struct ActionRequest {
+    /// Who: your own name of an administrator, or of the system that did it; 1 to 100 characters.
     #[schema(example = "admin_3", min_length = 1, max_length = 100)]
     actor: String,
-    /// Why: 1 to 500 characters; `approved` unless told.
+    /// Why: 1 to 500 characters; what was done unless told.
     #[schema(min_length = 1, max_length = 500)]
     reason: Option<String>,
 }
 
-/// Who delivered a reward.
+/// Who does something that needs a reason, and the reason.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct FulfillRequest {
-    /// Who: your own name of an administrator or of the system that delivered it, 1 to 100 characters.
-    #[schema(example = "rewards_service", min_length = 1, max_length = 100)]
-    actor: String,
-    /// How: 1 to 500 characters; `fulfilled` unless told.
-    #[schema(min_length = 1, max_length = 500)]
-    reason: Option<String>,
-}
-
-/// Who lets a delivery be tried again.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RetryRequest {
-    /// Who: your own name of an administrator, 1 to 100 characters.
-    #[schema(example = "admin_3", min_length = 1, max_length = 100)]
-    actor: String,
-    /// Why: 1 to 500 characters; `retried` unless told.
-    #[schema(min_length = 1, max_length = 500)]
-    reason: Option<String>,
-}
-
-/// Who rejects a reward, and why.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RejectRequest {
-    /// Who: your own name of an administrator, 1 to 100 characters.
-    #[schema(example = "admin_3", min_length = 1, max_length = 100)]
-    actor: String,
-    /// Why: 1 to 500 characters.
-    #[schema(min_length = 1, max_length = 500)]
-    reason: String,
-}
-
-/// Who does something to a partner invoice, and why.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct InvoiceActionRequest {
+pub(crate) struct ReasonedRequest {
     /// Who: your own name of an administrator, 1 to 100 characters.
     #[schema(example = "admin_3", min_length = 1, max_length = 100)]
     pub(crate) actor: String,
@@ -182,7 +146,7 @@ pub(crate) async fn grant(
 /// One that waits for approval is delivered from now on, or as soon as its hold is over and enough is earned.
 /// Idempotent: a reward that is approved or delivered already is answered as it is.
 #[utoipa::path(post, path = "/v1/rewards/{id}/approve", operation_id = "approve_reward", tag = "rewards",
-    params(("id" = String, Path, description = "The reward's id (rwd_...)")), request_body = ApproveRequest,
+    params(("id" = String, Path, description = "The reward's id (rwd_...)")), request_body = ActionRequest,
     responses((status = 200, body = RewardView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
                description = "Among others 409 reward_not_approvable")))]
@@ -190,7 +154,7 @@ pub(crate) async fn approve(
     State(deps): State<Deps>,
     caller: Caller,
     Path(id): Path<String>,
-    request: Json<ApproveRequest>,
+    request: Json<ActionRequest>,
 ) -> Result<axum::Json<RewardView>, Problem> {
     let id = RewardId::own(&id, "reward")?;
     let note = note(&request.value.actor, request.value.reason.as_deref().unwrap_or("approved"))?;
@@ -202,7 +166,7 @@ pub(crate) async fn approve(
 ///
 /// Before its delivery: nothing of it stands any more, and later events of its source give nothing again. Idempotent.
 #[utoipa::path(post, path = "/v1/rewards/{id}/reject", operation_id = "reject_reward", tag = "rewards",
-    params(("id" = String, Path, description = "The reward's id (rwd_...)")), request_body = RejectRequest,
+    params(("id" = String, Path, description = "The reward's id (rwd_...)")), request_body = ReasonedRequest,
     responses((status = 200, body = RewardView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
                description = "Among others 409 reward_not_rejectable, reward_being_delivered")))]
@@ -210,7 +174,7 @@ pub(crate) async fn reject(
     State(deps): State<Deps>,
     caller: Caller,
     Path(id): Path<String>,
-    request: Json<RejectRequest>,
+    request: Json<ReasonedRequest>,
 ) -> Result<axum::Json<RewardView>, Problem> {
     let id = RewardId::own(&id, "reward")?;
     let note = Some(note(&request.value.actor, &request.value.reason)?);
@@ -225,7 +189,7 @@ pub(crate) async fn reject(
 /// For a reward that a listener was to deliver (its event `reward.earned` said `deliver_by: listener`): it has. For any other
 /// that is approved or has failed: somebody did outside this engine, and from then on takes it back there too. Idempotent.
 #[utoipa::path(post, path = "/v1/rewards/{id}/fulfill", operation_id = "fulfill_reward", tag = "rewards",
-    params(("id" = String, Path, description = "The reward's id (rwd_...)")), request_body = FulfillRequest,
+    params(("id" = String, Path, description = "The reward's id (rwd_...)")), request_body = ActionRequest,
     responses((status = 200, body = RewardView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
                description = "Among others 409 reward_not_fulfillable, reward_being_delivered")))]
@@ -233,7 +197,7 @@ pub(crate) async fn fulfill(
     State(deps): State<Deps>,
     caller: Caller,
     Path(id): Path<String>,
-    request: Json<FulfillRequest>,
+    request: Json<ActionRequest>,
 ) -> Result<axum::Json<RewardView>, Problem> {
     let id = RewardId::own(&id, "reward")?;
     let note = note(&request.value.actor, request.value.reason.as_deref().unwrap_or("fulfilled"))?;
@@ -245,7 +209,7 @@ pub(crate) async fn fulfill(
 ///
 /// Once what `failure` names is mended. Idempotent: a reward that is to be delivered, or was, is answered as it is.
 #[utoipa::path(post, path = "/v1/rewards/{id}/retry", operation_id = "retry_reward", tag = "rewards",
-    params(("id" = String, Path, description = "The reward's id (rwd_...)")), request_body = RetryRequest,
+    params(("id" = String, Path, description = "The reward's id (rwd_...)")), request_body = ActionRequest,
     responses((status = 200, body = RewardView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
                description = "Among others 409 reward_not_retriable")))]
@@ -253,7 +217,7 @@ pub(crate) async fn retry(
     State(deps): State<Deps>,
     caller: Caller,
     Path(id): Path<String>,
-    request: Json<RetryRequest>,
+    request: Json<ActionRequest>,
 ) -> Result<axum::Json<RewardView>, Problem> {
     let id = RewardId::own(&id, "reward")?;
     let note = note(&request.value.actor, request.value.reason.as_deref().unwrap_or("retried"))?;

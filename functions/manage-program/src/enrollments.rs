@@ -1,17 +1,18 @@
 //! Enrollments: every time that a rule has fired for a participant.
 
-use aws::http::{Caller, Limit, Params, Path, PathId, Problem, ProblemBody, open_cursor, seal_cursor};
+use aws::http::{Caller, Params, Path, PathId, Problem, ProblemBody, open_cursor, seal_cursor};
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use domain::id::{ExternalId, ParticipantId, RewardId, RuleId, SourceId, SourceKind};
 use domain::ledger::{Reward, RewardState};
 use domain::money::Money;
 use domain::terms::RewardKind;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::Deps;
 use crate::ledger::check_exists;
+use crate::page::PageQuery;
 use crate::rewards::{WaitsFor, waits_for};
 
 /// One firing of a rule for the participant.
@@ -51,19 +52,6 @@ pub(crate) struct EnrollmentList {
     next_cursor: Option<String>,
 }
 
-/// Which page.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListQuery {
-    /// Rows of a page, 1 to 100; 50 unless told.
-    #[serde(default)]
-    #[param(value_type = Option<i32>, minimum = 1, maximum = 100)]
-    limit: Limit,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
 impl From<Reward> for EnrollmentView {
     fn from(reward: Reward) -> Self {
         Self {
@@ -88,14 +76,14 @@ impl From<Reward> for EnrollmentView {
 /// before its delivery and earned again is two.
 #[utoipa::path(get, path = "/v1/participants/{id}/enrollments",
     operation_id = "list_enrollments", tag = "reading",
-    params(("id" = String, Path, description = "The participant's id (prt_...)"), ListQuery),
+    params(("id" = String, Path, description = "The participant's id (prt_...)"), PageQuery),
     responses((status = 200, body = EnrollmentList),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn list(
     State(deps): State<Deps>,
     caller: Caller,
     Path(id): Path<String>,
-    Params(query): Params<ListQuery>,
+    Params(query): Params<PageQuery>,
 ) -> Result<axum::Json<EnrollmentList>, Problem> {
     let (store, organization) = (&deps.edge.store, &caller.organization);
     let id = ParticipantId::own(&id, "participant")?;

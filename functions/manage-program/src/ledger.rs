@@ -1,16 +1,17 @@
 //! A participant's ledger and balances.
 
-use aws::http::{Caller, Limit, Params, Path, PathId, Problem, ProblemBody, open_cursor, seal_cursor};
+use aws::http::{Caller, Params, Path, PathId, Problem, ProblemBody, open_cursor, seal_cursor};
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use domain::id::{ExternalId, OrganizationId, ParticipantId, RewardId, RuleId, SourceId};
 use domain::ledger::{Cause, Figures, Line, Note};
 use domain::money::{Money, Unit};
 use domain::terms::RewardKind;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::Deps;
+use crate::page::PageQuery;
 
 /// A line of the ledger. Lines are never edited.
 #[derive(Debug, Serialize, ToSchema)]
@@ -87,19 +88,6 @@ pub(crate) struct BalancesView {
     data: Vec<BalanceView>,
 }
 
-/// Which page.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListQuery {
-    /// Rows of a page, 1 to 100; 50 unless told.
-    #[serde(default)]
-    #[param(value_type = Option<i32>, minimum = 1, maximum = 100)]
-    limit: Limit,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
 impl From<Line> for LineView {
     fn from(line: Line) -> Self {
         match line {
@@ -155,14 +143,14 @@ impl From<Line> for LineView {
 
 /// Read a participant's ledger
 #[utoipa::path(get, path = "/v1/participants/{id}/ledger", operation_id = "read_ledger", tag = "reading",
-    params(("id" = String, Path, description = "The participant's id (prt_...)"), ListQuery),
+    params(("id" = String, Path, description = "The participant's id (prt_...)"), PageQuery),
     responses((status = 200, body = LedgerView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn list(
     State(deps): State<Deps>,
     caller: Caller,
     Path(id): Path<String>,
-    Params(query): Params<ListQuery>,
+    Params(query): Params<PageQuery>,
 ) -> Result<axum::Json<LedgerView>, Problem> {
     let id = ParticipantId::own(&id, "participant")?;
     let list = format!("ledger of {id}");

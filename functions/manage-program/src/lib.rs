@@ -14,6 +14,7 @@ mod enrollments;
 mod exchange_rates;
 mod ledger;
 mod organizations;
+mod page;
 mod parked;
 mod participants;
 mod partner_invoices;

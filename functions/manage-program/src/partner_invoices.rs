@@ -14,9 +14,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::Deps;
-use crate::billing_runs::ListQuery;
-use crate::by_hand::{InvoiceActionRequest, note};
+use crate::by_hand::{ReasonedRequest, note};
 use crate::ledger::check_exists;
+use crate::page::PageQuery;
 use crate::terms::ATTEMPTS_MAX;
 
 /// A line item: what one referred partner brought under one version of the terms.
@@ -142,14 +142,14 @@ impl PartnerInvoiceView {
 ///
 /// With its line items, one for each referred partner and version of the terms. A participant's token opens its own.
 #[utoipa::path(get, path = "/v1/partner-invoices/{id}", operation_id = "read_partner_invoice", tag = "billing",
-    params(("id" = String, Path, description = "The invoice's id (pin_...)"), ListQuery),
+    params(("id" = String, Path, description = "The invoice's id (pin_...)"), PageQuery),
     responses((status = 200, body = PartnerInvoiceView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn read(
     State(deps): State<Deps>,
     viewer: Viewer,
     Path(id): Path<String>,
-    Params(query): Params<ListQuery>,
+    Params(query): Params<PageQuery>,
 ) -> Result<axum::Json<PartnerInvoiceView>, Problem> {
     let list = format!("items of {id}");
     let cursor = open_cursor(&list, query.cursor.as_deref())?;
@@ -174,14 +174,14 @@ pub(crate) async fn read(
 ///
 /// They add up to its total. A participant's token opens its own.
 #[utoipa::path(get, path = "/v1/partner-invoices/{id}/lines", operation_id = "list_partner_invoice_lines",
-    tag = "billing", params(("id" = String, Path, description = "The invoice's id (pin_...)"), ListQuery),
+    tag = "billing", params(("id" = String, Path, description = "The invoice's id (pin_...)"), PageQuery),
     responses((status = 200, body = InvoiceLineList),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn lines(
     State(deps): State<Deps>,
     viewer: Viewer,
     Path(id): Path<String>,
-    Params(query): Params<ListQuery>,
+    Params(query): Params<PageQuery>,
 ) -> Result<axum::Json<InvoiceLineList>, Problem> {
     let list = format!("lines of {id}");
     let cursor = open_cursor(&list, query.cursor.as_deref())?;
@@ -212,14 +212,14 @@ fn line_view(line: InvoiceLine, currency: Currency) -> InvoiceLineView {
 ///
 /// A participant's token opens its own.
 #[utoipa::path(get, path = "/v1/participants/{id}/partner-invoices", operation_id = "list_partner_invoices",
-    tag = "billing", params(("id" = String, Path, description = "The participant's id (prt_...)"), ListQuery),
+    tag = "billing", params(("id" = String, Path, description = "The participant's id (prt_...)"), PageQuery),
     responses((status = 200, body = PartnerInvoiceList),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn list(
     State(deps): State<Deps>,
     viewer: Viewer,
     Path(id): Path<String>,
-    Params(query): Params<ListQuery>,
+    Params(query): Params<PageQuery>,
 ) -> Result<axum::Json<PartnerInvoiceList>, Problem> {
     let id = ParticipantId::own(&id, "participant")?;
     if !viewer.sees(&id) {
@@ -242,7 +242,7 @@ pub(crate) async fn list(
 /// A draft is then as it is sent to the partner. Idempotent.
 #[utoipa::path(post, path = "/v1/partner-invoices/{id}/finalize", operation_id = "finalize_partner_invoice",
     tag = "billing", params(("id" = String, Path, description = "The invoice's id (pin_...)")),
-    request_body = InvoiceActionRequest,
+    request_body = ReasonedRequest,
     responses((status = 200, body = PartnerInvoiceView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
                description = "Among others 409 partner_invoice_transition")))]
@@ -250,7 +250,7 @@ pub(crate) async fn finalize(
     deps: State<Deps>,
     caller: Caller,
     id: Path<String>,
-    request: Json<InvoiceActionRequest>,
+    request: Json<ReasonedRequest>,
 ) -> Result<axum::Json<PartnerInvoiceView>, Problem> {
     act(deps, caller, id, request, InvoiceAction::Finalize).await
 }
@@ -260,7 +260,7 @@ pub(crate) async fn finalize(
 /// One that is finalized; nothing can be done to it any more. Idempotent.
 #[utoipa::path(post, path = "/v1/partner-invoices/{id}/pay", operation_id = "pay_partner_invoice",
     tag = "billing", params(("id" = String, Path, description = "The invoice's id (pin_...)")),
-    request_body = InvoiceActionRequest,
+    request_body = ReasonedRequest,
     responses((status = 200, body = PartnerInvoiceView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
                description = "Among others 409 partner_invoice_transition")))]
@@ -268,7 +268,7 @@ pub(crate) async fn pay(
     deps: State<Deps>,
     caller: Caller,
     id: Path<String>,
-    request: Json<InvoiceActionRequest>,
+    request: Json<ReasonedRequest>,
 ) -> Result<axum::Json<PartnerInvoiceView>, Problem> {
     act(deps, caller, id, request, InvoiceAction::Pay).await
 }
@@ -278,7 +278,7 @@ pub(crate) async fn pay(
 /// A draft, or one that is finalized and not paid. What stood on it is billed again by the next run. Idempotent.
 #[utoipa::path(post, path = "/v1/partner-invoices/{id}/void", operation_id = "void_partner_invoice",
     tag = "billing", params(("id" = String, Path, description = "The invoice's id (pin_...)")),
-    request_body = InvoiceActionRequest,
+    request_body = ReasonedRequest,
     responses((status = 200, body = PartnerInvoiceView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
                description = "Among others 409 partner_invoice_transition")))]
@@ -286,7 +286,7 @@ pub(crate) async fn void(
     deps: State<Deps>,
     caller: Caller,
     id: Path<String>,
-    request: Json<InvoiceActionRequest>,
+    request: Json<ReasonedRequest>,
 ) -> Result<axum::Json<PartnerInvoiceView>, Problem> {
     act(deps, caller, id, request, InvoiceAction::Void).await
 }
@@ -295,7 +295,7 @@ async fn act(
     State(deps): State<Deps>,
     caller: Caller,
     Path(id): Path<String>,
-    request: Json<InvoiceActionRequest>,
+    request: Json<ReasonedRequest>,
     action: InvoiceAction,
 ) -> Result<axum::Json<PartnerInvoiceView>, Problem> {
     let id = PartnerInvoiceId::own(&id, "partner invoice")?;

@@ -1,8 +1,7 @@
 //! Programs and their terms.
 
 use aws::http::{
-    Caller, IdempotencyKey, Json, Limit, Params, Path, Problem, ProblemBody, hash_of, open_cursor,
-    seal_cursor,
+    Caller, IdempotencyKey, Json, Params, Path, Problem, ProblemBody, hash_of, open_cursor, seal_cursor,
 };
 use aws::store::{ProgramRow, StoreError};
 use axum::extract::State;
@@ -15,8 +14,9 @@ use domain::program::{
 };
 use domain::terms::{Terms, TermsDraft};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
+use crate::page::PageQuery;
 use crate::terms::{ATTEMPTS_MAX, TermsView, check_labels, check_terms, find_program, refused};
 use crate::{Deps, checked_name, replay_header};
 
@@ -115,19 +115,6 @@ pub(crate) struct ProgramList {
     next_cursor: Option<String>,
 }
 
-/// Which page.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListQuery {
-    /// Rows of a page, 1 to 100; 50 unless told.
-    #[serde(default)]
-    #[param(value_type = Option<i32>, minimum = 1, maximum = 100)]
-    limit: Limit,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
 /// Create a program
 #[utoipa::path(post, path = "/v1/programs",
     operation_id = "create_program", tag = "programs", request_body = ProgramRequest,
@@ -200,13 +187,13 @@ fn check_schedule(
 
 /// List programs
 #[utoipa::path(get, path = "/v1/programs",
-    operation_id = "list_programs", tag = "programs", params(ListQuery),
+    operation_id = "list_programs", tag = "programs", params(PageQuery),
     responses((status = 200, body = ProgramList),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn list(
     State(deps): State<Deps>,
     caller: Caller,
-    Params(query): Params<ListQuery>,
+    Params(query): Params<PageQuery>,
 ) -> Result<axum::Json<ProgramList>, Problem> {
     let cursor = open_cursor("programs", query.cursor.as_deref())?;
     let limit = query.limit.get();

@@ -1,6 +1,6 @@
 //! Redemptions: what participants spend of their balances.
 
-use aws::http::{Caller, Json, Limit, Params, Path, PathId, Problem, ProblemBody, open_cursor, seal_cursor};
+use aws::http::{Caller, Json, Params, Path, PathId, Problem, ProblemBody, open_cursor, seal_cursor};
 use aws::settle::Redeemed;
 use aws::store::RedemptionRow;
 use axum::extract::State;
@@ -12,11 +12,12 @@ use domain::ledger::Note;
 use domain::money::{AMOUNT_MAX, Money};
 use domain::terms::RewardKind;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::Deps;
-use crate::by_hand::{InvoiceActionRequest, note};
+use crate::by_hand::{ReasonedRequest, note};
 use crate::ledger::check_exists;
+use crate::page::PageQuery;
 
 /// Something to be spent.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -63,19 +64,6 @@ pub(crate) struct RedemptionList {
     data: Vec<RedemptionView>,
     /// Where to go on; absent at the end.
     next_cursor: Option<String>,
-}
-
-/// Which page.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListQuery {
-    /// Rows of a page, 1 to 100; 50 unless told.
-    #[serde(default)]
-    #[param(value_type = Option<i32>, minimum = 1, maximum = 100)]
-    limit: Limit,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
 }
 
 impl From<RedemptionRow> for RedemptionView {
@@ -154,14 +142,14 @@ pub(crate) async fn create(
 
 /// List what a participant has spent
 #[utoipa::path(get, path = "/v1/participants/{id}/redemptions", operation_id = "list_redemptions", tag = "reading",
-    params(("id" = String, Path, description = "The participant's id (prt_...)"), ListQuery),
+    params(("id" = String, Path, description = "The participant's id (prt_...)"), PageQuery),
     responses((status = 200, body = RedemptionList),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn list(
     State(deps): State<Deps>,
     caller: Caller,
     Path(id): Path<String>,
-    Params(query): Params<ListQuery>,
+    Params(query): Params<PageQuery>,
 ) -> Result<axum::Json<RedemptionList>, Problem> {
     let id = ParticipantId::own(&id, "participant")?;
     let list = format!("redemptions of {id}");
@@ -200,14 +188,14 @@ pub(crate) async fn read(
     operation_id = "return_redemption", tag = "rewards",
     params(("id" = String, Path, description = "The participant's id (prt_...)"),
            ("reference" = String, Path, description = "Your own name of it")),
-    request_body = InvoiceActionRequest,
+    request_body = ReasonedRequest,
     responses((status = 200, body = RedemptionView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn give_back(
     State(deps): State<Deps>,
     caller: Caller,
     Path((id, reference)): Path<(String, String)>,
-    request: Json<InvoiceActionRequest>,
+    request: Json<ReasonedRequest>,
 ) -> Result<axum::Json<RedemptionView>, Problem> {
     let (id, reference) = (ParticipantId::own(&id, "participant")?, named(&reference)?);
     let note = note(&request.value.actor, &request.value.reason)?;

@@ -63,7 +63,7 @@ pub use program::{ProgramRow, Then};
 pub use rates::RatesRow;
 pub use redemption::{RedemptionRow, Spending};
 pub use referee::{Bind, Bound, Companions, RefereeRow};
-pub use reward::{Claim, Moved};
+pub use reward::{Claim, LEASE_SECONDS, Moved};
 pub use source::{Commit, Grant, RefereeCount, SourceRow, Waiting};
 pub use tally::TallyRow;
 pub use token::TokenRow;
@@ -78,6 +78,8 @@ pub struct Store {
     api_keys: Arc<Cache<String, ApiKeyRow>>,
     endpoints: Arc<Cache<String, EndpointRow>>,
     connections: Arc<Cache<keys::Key, ConnectionRow>>,
+    /// Organizations that have no destination for their events.
+    unheard: Arc<Cache<String, ()>>,
     programs: Arc<Cache<(String, String), ProgramRow>>,
     terms: Arc<Cache<(String, String, u32), domain::terms::Terms>>,
     participants: Arc<Cache<keys::Key, ParticipantRow>>,
@@ -102,6 +104,7 @@ impl Store {
             api_keys: Arc::default(),
             endpoints: Arc::default(),
             connections: Arc::default(),
+            unheard: Arc::default(),
             programs: Arc::default(),
             terms: Arc::default(),
             participants: Arc::default(),

@@ -262,3 +262,27 @@ proptest! {
         prop_assert_eq!(account.figures().pending, 0);
     }
 }
+
+#[test]
+fn a_cause_is_named_as_it_is_written() {
+    use Cause::*;
+    for cause in [
+        Earned,
+        Refund,
+        Credit,
+        Dispute,
+        Void,
+        Restored,
+        Correction,
+        Cancelled,
+        SourceReversed,
+        Granted,
+        Rejected,
+        TakenBack,
+        Expired,
+        Redeemed,
+        Returned,
+    ] {
+        assert_eq!(serde_json::to_value(cause).unwrap(), cause.as_str());
+    }
+}

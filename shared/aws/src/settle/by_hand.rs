@@ -171,7 +171,8 @@ impl Settler {
             if posted.hands.iter().any(|known| name_of(known) == name_of(key)) {
                 return Ok(ByHand::OtherRequest);
             }
-            if posted.hands.len() >= HANDS_MAX {
+            // Time is nobody's hand.
+            if posted.hands.len() >= HANDS_MAX && cause != Cause::Expired {
                 return Ok(ByHand::TooOften);
             }
             if reward.is_being_delivered() {

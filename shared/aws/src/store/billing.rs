@@ -16,10 +16,10 @@ use utoipa::ToSchema;
 use super::Store;
 use super::error::{StoreError, Transaction};
 use super::item::{
-    Change, Item, Write, from_item, index_in, key_attributes, number, text, text_of, to_attribute, to_item,
+    Change, Item, Write, absent, from_item, index_in, key_attributes, number, text, text_of, to_attribute,
+    to_item,
 };
 use super::keys::{self, Key};
-use super::organization::absent;
 use super::page::{Page, Range, after, write_cursor};
 
 /// Days that a rehearsal's invoices can be looked at.

@@ -7,9 +7,8 @@ use serde::Deserialize;
 use super::Store;
 use super::billing::{BillingRunRow, next_run};
 use super::error::{StoreError, Transaction};
-use super::item::{Change, Item, from_item, key_attributes, key_of, number, text_of};
+use super::item::{Change, Item, absent, from_item, key_attributes, key_of, number, text_of};
 use super::keys::{self, Key};
-use super::organization::absent;
 use super::page::{Page, Range, after, write_cursor};
 
 /// Days that a run remembers whom it is done with: far more than a run takes.

@@ -12,9 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::Store;
 use super::billing::RunStatus;
 use super::error::StoreError;
-use super::item::{Change, Item, Write, from_item, index_in, number, to_item};
+use super::item::{Change, Item, Write, at_version, from_item, index_in, to_item};
 use super::keys;
-use super::organization::absent;
 
 /// Most findings that a check keeps.
 pub const FINDINGS_MAX: usize = 100;
@@ -210,10 +209,7 @@ impl Store {
         } else {
             item.insert(keys::TTL_ATTRIBUTE.to_owned(), self.days_from_now(DONE_DAYS));
         }
-        let condition = match row.version {
-            0 => absent(),
-            version => Change::new("", "version = :version").value(":version", number(version)),
-        };
+        let condition = at_version(row.version);
         Ok((item, condition))
     }
 }

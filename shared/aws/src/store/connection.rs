@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use super::error::StoreError;
-use super::item::{Change, Write, from_item, text, to_item};
+use super::item::{Change, Write, absent, from_item, text, to_item};
 use super::keys;
 
 /// A connection to a processor.
@@ -46,7 +46,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let key = keys::connection(&row.organization, &row.processor);
         let condition = match known {
-            None => Change::new("", "attribute_not_exists(pk)"),
+            None => absent(),
             Some(known) => {
                 Change::new("", "sealed_key = :known").value(":known", text(known.sealed_key.as_str()))
             }

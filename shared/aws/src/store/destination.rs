@@ -129,6 +129,26 @@ impl Store {
         items.into_iter().map(from_item).collect()
     }
 
+    /// The destinations of an organization, for whoever tells them of an event. That there is none is remembered for
+    /// [`crate::CACHE_SECONDS`]: most organizations' events go nowhere, and cost no read then. Else a strong read.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list_listening(
+        &self,
+        organization: &OrganizationId,
+    ) -> Result<Vec<DestinationRow>, StoreError> {
+        let (key, now) = (organization.as_str().to_owned(), self.clock.now());
+        if self.unheard.fresh(&key, now).is_some() {
+            return Ok(Vec::new());
+        }
+        let destinations = self.list_destinations(organization).await?;
+        if destinations.is_empty() {
+            self.unheard.keep(key, (), now);
+        }
+        Ok(destinations)
+    }
+
     /// A destination; a strong read.
     ///
     /// # Errors
@@ -188,11 +208,7 @@ impl Store {
         }
         gone.sort_unstable();
         gone.dedup();
-        for (index, name) in gone.iter().enumerate() {
-            let before = if index == 0 { " REMOVE " } else { ", " };
-            update.expression.push_str(&format!("{before}#{name}"));
-            update = update.name(&format!("#{name}"), name);
-        }
+        let update = update.removing(gone);
         match self.update(&keys::destination(organization, id), &update).await? {
             Write::Done(item) => from_item(item).map(Some),
             Write::Refused(_) => Ok(None),

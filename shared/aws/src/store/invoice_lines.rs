@@ -14,10 +14,9 @@ use domain::money::Currency;
 use super::Store;
 use super::billing::{BillingRunRow, next_run};
 use super::error::{StoreError, Transaction};
-use super::item::{Change, from_item, number, text, text_of, to_item};
+use super::item::{Change, absent, from_item, number, text, text_of, to_item};
 use super::keys;
 use super::ledger::line;
-use super::organization::absent;
 use super::page::Range;
 use super::partner_invoice::{PartRow, PartnerInvoiceRow};
 

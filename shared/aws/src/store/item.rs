@@ -108,6 +108,16 @@ impl Change {
         self
     }
 
+    /// Which also removes attributes.
+    pub(crate) fn removing<'a>(mut self, attributes: impl IntoIterator<Item = &'a str>) -> Self {
+        for (index, attribute) in attributes.into_iter().enumerate() {
+            let separator = if index == 0 { " REMOVE " } else { ", " };
+            self.expression.push_str(&format!("{separator}#{attribute}"));
+            self = self.name(&format!("#{attribute}"), attribute);
+        }
+        self
+    }
+
     fn values(&self) -> Option<Item> {
         (!self.values.is_empty()).then(|| self.values.clone())
     }
@@ -115,6 +125,19 @@ impl Change {
     fn names(&self) -> Option<HashMap<String, String>> {
         (!self.names.is_empty()).then(|| self.names.clone())
     }
+}
+
+/// The condition that a row is as it was read: under this version, or not there where that is 0.
+pub(crate) fn at_version(version: u64) -> Change {
+    match version {
+        0 => absent(),
+        version => Change::new("", "version = :version").value(":version", number(version)),
+    }
+}
+
+/// The condition that a row is not there.
+pub(crate) fn absent() -> Change {
+    Change::new("", "attribute_not_exists(pk)")
 }
 
 /// `SET` of every attribute given.
@@ -140,7 +163,7 @@ impl Store {
 
     /// Writes a row that must not be there yet.
     pub(crate) async fn put_new(&self, item: Item) -> Result<Write, StoreError> {
-        self.put_if(item, &Change::new("", "attribute_not_exists(pk)")).await
+        self.put_if(item, &absent()).await
     }
 
     /// Writes a row under a condition.

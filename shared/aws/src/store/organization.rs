@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Store;
 use super::error::{StoreError, Transaction};
 use super::item::{
-    Change, Item, Write, from_item, key_attributes, number, text, text_of, to_attribute, to_item,
+    Change, Item, Write, absent, from_item, key_attributes, number, text, text_of, to_attribute, to_item,
 };
 use super::keys::{self, Key};
 use super::page::Range;
@@ -335,9 +335,4 @@ impl Store {
         }
         Ok(rows)
     }
-}
-
-/// The condition of every creation.
-pub(crate) fn absent() -> Change {
-    Change::new("", "attribute_not_exists(pk)")
 }

@@ -11,9 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::Store;
 use super::billing::{BillingRunRow, RunInvoice};
 use super::error::{StoreError, Transaction};
-use super::item::{Change, Item, from_item, number, to_item};
+use super::item::{Change, Item, absent, from_item, number, to_item};
 use super::keys::{self, Key};
-use super::organization::absent;
 use super::page::{Page, Range, after, write_cursor};
 
 /// Rows read at a time.

@@ -10,9 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::Store;
 use super::code::ParticipantRow;
 use super::error::{StoreError, Transaction};
-use super::item::{Change, Write, from_item, number, to_attribute, to_item};
+use super::item::{Change, Write, absent, from_item, number, to_attribute, to_item};
 use super::keys;
-use super::organization::absent;
 use super::page::{Page, Range, after, write_cursor};
 use super::source::SourceRow;
 

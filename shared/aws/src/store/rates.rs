@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use super::error::{StoreError, Transaction};
-use super::item::{Change, Item, Write, from_item, index_in, key_attributes, key_of, number, text, to_item};
+use super::item::{
+    Change, Item, Write, at_version, from_item, index_in, key_attributes, key_of, number, text, to_item,
+};
 use super::keys;
-use super::organization::absent;
 use super::page::{Page, Range, after, write_cursor};
 use super::parked::Parking;
 use super::source::SourceRow;
@@ -112,10 +113,7 @@ impl Store {
         let next = RatesRow { version: row.version.saturating_add(1), ..row.clone() };
         let mut item = to_item(&key, &next)?;
         index_in(&mut item, keys::DUE_INDEX, &keys::due(&key, row.updated_at));
-        let condition = match row.version {
-            0 => absent(),
-            version => Change::new("", "version = :version").value(":version", number(version)),
-        };
+        let condition = at_version(row.version);
         Ok(matches!(self.put_if(item, &condition).await?, Write::Done(_)))
     }
 

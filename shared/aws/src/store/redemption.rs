@@ -11,9 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use super::error::{StoreError, Transaction};
-use super::item::{Change, from_item, number, text, to_item};
+use super::item::{Change, absent, at_version, from_item, text, to_item};
 use super::keys;
-use super::organization::absent;
 use super::page::{Page, Range, after, write_cursor};
 
 /// Something that was spent.
@@ -138,10 +137,7 @@ impl Store {
     ) -> Result<TransactWriteItem, StoreError> {
         let next = Spending { version: spending.version.saturating_add(1) };
         let item = to_item(&keys::spending(organization, participant), &next)?;
-        let condition = match spending.version {
-            0 => absent(),
-            version => Change::new("", "version = :version").value(":version", number(version)),
-        };
+        let condition = at_version(spending.version);
         self.put_action(item, &condition)
     }
 

@@ -17,10 +17,9 @@ use serde::{Deserialize, Serialize};
 use super::Store;
 use super::error::{StoreError, Transaction};
 use super::item::{
-    Change, Item, Write, from_item, index_in, key_of, number, set_all, text, to_attribute, to_item,
+    Change, Item, Write, absent, from_item, index_in, key_of, number, set_all, text, to_attribute, to_item,
 };
 use super::keys::{self, Key};
-use super::organization::absent;
 use super::page::{Page, Range, after, write_cursor};
 use super::tally::TallyRow;
 

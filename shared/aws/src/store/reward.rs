@@ -14,7 +14,7 @@ use super::keys::{self, Key};
 use super::page::Page;
 
 /// How long a worker may take before another may claim the reward.
-pub(crate) const LEASE_SECONDS: i64 = 120;
+pub const LEASE_SECONDS: i64 = 120;
 
 /// How a claim ended.
 #[derive(Debug)]
@@ -148,13 +148,9 @@ impl Store {
             let waited = if before.promise.below_threshold { "exists" } else { "not_exists" };
             condition.push_str(&format!(" AND attribute_{waited}(#promise.below_threshold)"));
         }
-        let mut change = if sets.is_empty() { Change::new("", condition) } else { set_all(sets, &condition) };
-        for (index, name) in gone.iter().enumerate() {
-            let separator = if index == 0 { " REMOVE " } else { ", " };
-            change.expression.push_str(&format!("{separator}#{name}"));
-            change = change.name(&format!("#{name}"), name);
-        }
+        let change = if sets.is_empty() { Change::new("", condition) } else { set_all(sets, &condition) };
         let change = change
+            .removing(gone.iter().map(String::as_str))
             .name("#state", "state")
             .name("#lines", "lines")
             .value(":was_state", to_attribute(&before.state)?)

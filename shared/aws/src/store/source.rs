@@ -16,9 +16,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use super::error::{StoreError, Transaction};
-use super::item::{Change, Item, Write, from_item, index_in, number, set_all, text, to_attribute, to_item};
+use super::item::{
+    Change, Item, Write, absent, at_version, from_item, index_in, number, set_all, text, to_attribute,
+    to_item,
+};
 use super::keys;
-use super::organization::absent;
 use super::parked::{Parked, list_in};
 use super::redemption::Spending;
 use super::referee::RefereeRow;
@@ -271,10 +273,7 @@ impl Store {
         let next = SourceRow { version: row.version.saturating_add(1), ..row.clone() };
         let mut item = to_item(&keys::source(organization, &row.source), &next)?;
         list_in(&mut item, organization, row);
-        let condition = match row.version {
-            0 => absent(),
-            version => Change::new("", "version = :version").value(":version", number(version)),
-        };
+        let condition = at_version(row.version);
         Ok((item, condition))
     }
 
@@ -323,7 +322,6 @@ impl Store {
                 ("payable", number(reward.payable)),
                 ("settled", AttributeValue::Bool(reward.settled)),
                 ("state", to_attribute(&reward.state)?),
-                ("untold", to_attribute(&reward.untold)?),
                 ("moves", to_attribute(&reward.moves)?),
                 ("due_pk", text(due.pk)),
                 ("due_sk", text(due.sk)),
@@ -331,8 +329,12 @@ impl Store {
             "#state = :was",
         )
         .value(":was", to_attribute(&was)?);
+        // Beside what a worker may be noting, or has told since it was read.
+        let news = reward.untold.last().map(std::slice::from_ref).unwrap_or_default();
+        change.expression.push_str(", untold = list_append(if_not_exists(untold, :none), :news)");
+        change = change.value(":none", AttributeValue::L(Vec::new())).value(":news", to_attribute(&news)?);
         if reward.failure.is_none() {
-            change.expression.push_str(" REMOVE failure");
+            change = change.removing(["failure"]);
         }
         self.update_action(&key, &change)
     }

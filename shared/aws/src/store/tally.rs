@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use super::error::StoreError;
-use super::item::{Change, Write, from_item, index_in, number, set_all, text, to_attribute, to_item};
+use super::item::{
+    Change, Write, at_version, from_item, index_in, number, set_all, text, to_attribute, to_item,
+};
 use super::keys;
-use super::organization::absent;
 
 /// Lines read at a time while rewards are released.
 const PAGE: i32 = 100;
@@ -93,10 +94,7 @@ impl Store {
         if let Some(from) = row.release_from {
             index_in(&mut item, keys::DUE_INDEX, &keys::due(&key, from));
         }
-        let condition = match row.version {
-            0 => absent(),
-            version => Change::new("", "version = :version").value(":version", number(version)),
-        };
+        let condition = at_version(row.version);
         self.put_action(item, &condition)
     }
 

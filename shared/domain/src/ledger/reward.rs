@@ -320,12 +320,6 @@ impl Reward {
         self.state == RewardState::Fulfilling && self.handed.is_none()
     }
 
-    /// What has been given outside.
-    #[must_use]
-    pub fn given_outside(&self) -> i64 {
-        self.outside.as_ref().map_or(0, |outside| outside.given)
-    }
-
     /// Whether what stands outside is not what stands here, though it has been delivered.
     #[must_use]
     pub fn differs_outside(&self) -> bool {
