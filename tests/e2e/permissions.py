@@ -54,9 +54,7 @@ def each_role_may_do_what_its_function_does_and_no_more(story):
         ],
         ("dynamodb:BatchGetItem", table): ["AggregateReports", "ManageProgram"],
         ("dynamodb:UpdateItem", table): FUNCTIONS,
-        ("dynamodb:Query", table): [
-            "AggregateReports", "AttributeSignup", "DeliverWebhook", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",
-        ],
+        ("dynamodb:Query", table): FUNCTIONS,
         ("dynamodb:Query", f"{table}/index/due"): ["AggregateReports", "SweepDue"],
         ("dynamodb:Query", f"{table}/index/day"): ["AggregateReports", "ManageProgram"],
         ("dynamodb:Query", f"{table}/index/listing"): [
@@ -70,9 +68,7 @@ def each_role_may_do_what_its_function_does_and_no_more(story):
             "AttributeSignup", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",
         ],
         ("sqs:ReceiveMessage", queue_arn(stage, "FulfillQueue")): ["FulfillReward"],
-        ("sqs:SendMessage", queue_arn(stage, "EventsQueue")): [
-            "DeliverWebhook", "FulfillReward", "ManageProgram", "SweepDue",
-        ],
+        ("sqs:SendMessage", queue_arn(stage, "EventsQueue")): FUNCTIONS,
         ("sqs:ReceiveMessage", queue_arn(stage, "EventsQueue")): ["DeliverWebhook"],
         ("sqs:SendMessage", queue_arn(stage, "ReportQueue")): ["AggregateReports", "ManageProgram", "SweepDue"],
         ("sqs:SendMessage", queue_arn(stage, "FulfillDlq")): [],

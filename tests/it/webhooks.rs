@@ -8,13 +8,18 @@ mod destinations;
 mod failures;
 #[path = "webhooks/log.rs"]
 mod log;
+#[path = "webhooks/types.rs"]
+mod types;
 
 use chrono::{DateTime, Utc};
-use domain::event::{Event, ReportData, What};
-use domain::id::OrganizationId;
+use domain::event::{Event, ReferralData, What};
+use domain::id::{ExternalId, OrganizationId, ProgramId};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 use tests::{Got, Receiver, Tenant, World};
+
+/// A type that nothing sends by itself yet, however much time passes.
+const QUIET: &str = "fraud.flagged";
 
 /// A stage with an organization that sends its events to a receiver.
 struct Office {
@@ -28,11 +33,17 @@ struct Office {
 }
 
 impl Office {
+    /// One that sends what is told by hand.
     async fn open() -> Self {
+        Self::open_for(json!([QUIET])).await
+    }
+
+    /// One that sends these types.
+    async fn open_for(events: Value) -> Self {
         let world = World::start().await;
         let tenant = world.tenant().await;
         let receiver = Receiver::start().await;
-        let made = create(&tenant, json!({"url": receiver.url()})).await;
+        let made = create(&tenant, json!({"url": receiver.url(), "events": events})).await;
         let organization = OrganizationId::parse(&world.organization(&tenant).await).unwrap();
         let destination = id_of(&made);
         let secret = made["secret"].as_str().unwrap().to_owned();
@@ -93,10 +104,11 @@ impl Office {
 
 /// The message of an event.
 fn event(organization: &OrganizationId, number: i64) -> String {
-    let day = DateTime::<Utc>::UNIX_EPOCH.date_naive() + chrono::Days::new(number.unsigned_abs());
-    let what = What::ReportReady(ReportData { day });
+    let referee = ExternalId::parse(&format!("user_{number}")).unwrap();
+    let program = ProgramId::derive(&["any"]);
+    let what = What::FraudFlagged(ReferralData { referee, referrers: Vec::new(), program });
     let at = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
-    serde_json::to_string(&Event::new(organization, what, &day.to_string(), at)).unwrap()
+    serde_json::to_string(&Event::new(organization, what, &number.to_string(), at)).unwrap()
 }
 
 async fn create(tenant: &Tenant, body: Value) -> Value {
@@ -164,13 +176,13 @@ async fn an_event_that_is_told_again_is_sent_once() {
 async fn each_destination_gets_what_it_asks_for() {
     let office = Office::open().await;
     let mut receivers = Vec::new();
-    for events in [json!(["report.ready"]), json!(["report.ready", "reward.held"]), json!(["reward.held"])] {
+    for events in [json!([QUIET]), json!([QUIET, "reward.held"]), json!(["reward.held"])] {
         let receiver = Receiver::start().await;
         create(&office.tenant, json!({"url": receiver.url(), "events": events})).await;
         receivers.push(receiver);
     }
     let disabled = Receiver::start().await;
-    let made = create(&office.tenant, json!({"url": disabled.url()})).await;
+    let made = create(&office.tenant, json!({"url": disabled.url(), "events": [QUIET]})).await;
     let path = format!("/v1/event-destinations/{}", id_of(&made));
     office.tenant.call("PATCH", &path, Some(&json!({"status": "disabled"}))).await.ok();
     let event = office.tell().await;
@@ -221,7 +233,7 @@ async fn what_cannot_be_told_is_parked_and_keeps_nobody_waiting() {
     let poison = [
         json!("?"),
         json!({}),
-        json!({"type": "report.ready", "organization": organization}),
+        json!({"type": QUIET, "organization": organization}),
         json!({"type": "webhook.due.v2", "organization": organization, "delivery": nothing}),
         json!({"type": "webhook.due.v1", "organization": organization, "delivery": nothing}),
         json!({"type": "webhook.due.v1", "organization": organization, "delivery": "dlv_x"}),
@@ -247,6 +259,6 @@ async fn an_organization_without_destinations_writes_nothing() {
     world.send("EventsQueue", &event(&organization, 1)).await;
     world.drain().await;
     assert_eq!(world.snapshot().await, before);
-    assert_eq!(world.told("report.ready").await.len(), 1);
+    assert_eq!(world.told(QUIET).await.len(), 1);
     world.assert_at_rest().await;
 }

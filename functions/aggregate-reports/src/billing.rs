@@ -294,7 +294,7 @@ impl Worker<'_> {
         };
         let voided = Some(aws::store::Act { at: self.deps.clock.now(), note });
         let void = PartnerInvoiceRow { status: InvoiceStatus::Void, voided, ..invoice };
-        self.deps.store.commit_invoice_status(self.organization, &void).await
+        self.deps.store.commit_invoice_status(self.organization, &void, None).await
     }
 }
 

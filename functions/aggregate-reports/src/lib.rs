@@ -14,8 +14,9 @@ use aws::store::Store;
 use aws::store::StoreError;
 use aws::store::keys::DAY_SHARDS;
 use aws::telemetry::Metrics;
-use aws::{Clock, ConfigError, HandlerError, Platform};
+use aws::{Clock, ConfigError, Events, HandlerError, Platform};
 use chrono::{DateTime, NaiveDate, Utc};
+use domain::event::{Event, ReportData, What};
 use domain::id::OrganizationId;
 use domain::message::ReportMessage;
 use domain::report::DayReport;
@@ -31,6 +32,7 @@ pub struct Deps {
     /// The table.
     pub store: Store,
     report_queue: Queue,
+    events: Events,
     clock: Clock,
     metrics: Metrics,
 }
@@ -54,14 +56,15 @@ enum Scheduled {
 }
 
 impl Deps {
-    /// From the platform and the function's variables: `TABLE_NAME`, `REPORT_QUEUE_URL`.
+    /// From the platform and the function's variables: `TABLE_NAME`, `REPORT_QUEUE_URL`, `EVENTS_QUEUE_URL`.
     ///
     /// # Errors
     /// [`ConfigError`] names the variable that is missing.
     pub fn new(platform: &Platform, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let report_queue = Queue::new(platform, lookup, "REPORT_QUEUE_URL")?;
         let (store, clock) = (Store::new(platform, lookup)?, platform.clock.clone());
-        Ok(Self { store, report_queue, clock, metrics: Metrics::default() })
+        let events = Events::new(platform, lookup, store.clone())?;
+        Ok(Self { store, report_queue, events, clock, metrics: Metrics::default() })
     }
 
     /// Which also tells figures.
@@ -83,14 +86,19 @@ pub async fn handle(deps: &Deps, event: Value) -> Result<Value, HandlerError> {
     match serde_json::from_value(event).map_err(|error| HandlerError::event(&error))? {
         Scheduled::Nightly { day, scheduled_time } => {
             let day = day_of(day, scheduled_time)?;
-            let organizations =
-                fan_out(deps, day, |organization| ReportMessage::DayV1 { organization, day }).await?;
+            let organizations = fan_out(deps, day, |(organization, has_destinations)| ReportMessage::DayV1 {
+                organization,
+                day,
+                has_destinations,
+            })
+            .await?;
             Ok(json!({"day": day, "organizations": organizations}))
         }
         Scheduled::Check { day, scheduled_time } => {
             let day = day_of(day, scheduled_time)?;
             let organizations =
-                fan_out(deps, day, |organization| ReportMessage::CheckDayV1 { organization, day }).await?;
+                fan_out(deps, day, |(organization, _)| ReportMessage::CheckDayV1 { organization, day })
+                    .await?;
             let overdue = check::count_overdue(deps).await.map_err(|error| HandlerError::failed(&error))?;
             Ok(json!({"day": day, "organizations": organizations, "overdue": overdue}))
         }
@@ -107,7 +115,7 @@ fn day_of(day: Option<NaiveDate>, scheduled_time: Option<DateTime<Utc>>) -> Resu
 async fn fan_out(
     deps: &Deps,
     day: NaiveDate,
-    message: impl Fn(OrganizationId) -> ReportMessage,
+    message: impl Fn((OrganizationId, bool)) -> ReportMessage,
 ) -> Result<usize, HandlerError> {
     let (mut organizations, mut after) = (0_usize, None);
     loop {
@@ -121,7 +129,7 @@ async fn fan_out(
         }
         organizations = organizations.saturating_add(taken);
         tracing::info!(%day, organizations, "sent");
-        after = page.last().cloned();
+        after = page.last().map(|(organization, _)| organization.clone());
         if after.is_none() {
             return Ok(organizations);
         }
@@ -130,10 +138,12 @@ async fn fan_out(
 
 async fn report(deps: &Deps, message: ReportMessage) -> Outcome {
     match message {
-        ReportMessage::DayV1 { organization, day } => match write_report(deps, &organization, day).await {
-            Ok(()) => Outcome::Done,
-            Err(error) => Outcome::Retry(error.to_string()),
-        },
+        ReportMessage::DayV1 { organization, day, has_destinations } => {
+            match write_report(deps, &organization, day, has_destinations).await {
+                Ok(()) => Outcome::Done,
+                Err(error) => Outcome::Retry(error.to_string()),
+            }
+        }
         ReportMessage::BillingRunDueV1 { organization, run } => {
             billing::go_on(deps, &organization, &run).await
         }
@@ -142,9 +152,20 @@ async fn report(deps: &Deps, message: ReportMessage) -> Outcome {
     }
 }
 
-async fn write_report(deps: &Deps, organization: &OrganizationId, day: NaiveDate) -> Result<(), StoreError> {
+/// Writes a day's report and tells of it. Most organizations have no destination, and are not looked up.
+async fn write_report(
+    deps: &Deps,
+    organization: &OrganizationId,
+    day: NaiveDate,
+    has_destinations: bool,
+) -> Result<(), StoreError> {
     let report = fold(deps, organization, day).await?;
-    deps.store.commit_report(organization, &report).await
+    let what = What::ReportReady(ReportData { day });
+    let event = Event::new(organization, what, &day.to_string(), deps.clock.now());
+    let event = if has_destinations { deps.events.wanted(event).await? } else { None };
+    deps.store.commit_report(organization, &report, event.as_ref()).await?;
+    deps.events.announce(event.as_ref()).await;
+    Ok(())
 }
 
 /// Folds one organization's day, a page of lines at a time: memory does not grow with the day.

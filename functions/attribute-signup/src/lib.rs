@@ -5,7 +5,6 @@ mod signup;
 mod touches;
 
 use aws::http::{Edge, finish};
-use aws::queue::Queue;
 use aws::settle::Settler;
 use aws::store::Store;
 use aws::{ConfigError, Platform};
@@ -23,16 +22,15 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// From the platform and the function's variables: `TABLE_NAME`, `FULFILL_QUEUE_URL`.
+    /// From the platform and the function's variables: `TABLE_NAME`, `FULFILL_QUEUE_URL`, `EVENTS_QUEUE_URL`.
     ///
     /// # Errors
     /// [`ConfigError`] names the variable that is missing.
     pub fn new(platform: &Platform, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let store = Store::new(platform, lookup)?;
-        let fulfill_queue = Queue::new(platform, lookup, "FULFILL_QUEUE_URL")?;
-        let clock = platform.clock.clone();
-        let settler = Settler { store: store.clone(), fulfill_queue, clock: clock.clone() };
-        Ok(Self { edge: Edge { store, clock, entropy: platform.entropy.clone() }, settler })
+        let settler = Settler::new(platform, lookup, &store)?;
+        let (clock, entropy) = (platform.clock.clone(), platform.entropy.clone());
+        Ok(Self { edge: Edge { store, clock, entropy }, settler })
     }
 }
 

@@ -1,12 +1,14 @@
 //! Referrals by referee: reading one, and what an administrator does to it (mission 001).
 
+use aws::Events;
 use aws::http::{Caller, Json, Path, PathId, Problem, ProblemBody, ReferralView, Refusal};
 use aws::store::StoreError;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use domain::id::{Channel, ExternalId, ParticipantId, ProgramId};
+use domain::event::{Event, ReferralData, What};
+use domain::id::{Channel, ExternalId, OrganizationId, ParticipantId, ProgramId};
 use domain::reason::Reason;
 use domain::referral::{Binding, assign as assign_referrer, remove as remove_referral};
 use serde::{Deserialize, Serialize};
@@ -83,7 +85,7 @@ pub(crate) async fn assign(
 ) -> Result<Response, Problem> {
     let (organization, request) = (&caller.organization, request.value);
     let referee = ExternalId::theirs(&referee, "{referee}")?;
-    let store = &deps.edge.store;
+    let (store, events) = (&deps.edge.store, &deps.settler.events);
     if store.find_recent_program(organization, &request.program).await?.is_none() {
         return Err(Problem::field("/program", "there is no such program"));
     }
@@ -102,7 +104,9 @@ pub(crate) async fn assign(
         }
         let binding = assign_referrer(&referee, &known, &owner_of(&referrer), channel.clone(), now);
         let binding = binding.map_err(Refusal)?;
-        if store.commit_rebinding(organization, &referee, &row, &binding, now).await? {
+        let event = wanted(events, organization, What::ReferralCreated, &binding, now).await?;
+        if store.commit_rebinding(organization, &referee, &row, &binding, event.as_ref(), now).await? {
+            events.announce(event.as_ref()).await;
             if known == Binding::Unknown {
                 // Payments that waited lie before the assignment: they are decided, and earn nothing.
                 let waiting = store.get_referee(organization, &referee).await?.waiting;
@@ -128,18 +132,36 @@ pub(crate) async fn remove(
     caller: Caller,
     Path(referee): Path<String>,
 ) -> Result<Response, Problem> {
-    let organization = &caller.organization;
+    let (organization, store, events) = (&caller.organization, &deps.edge.store, &deps.settler.events);
     let referee = ExternalId::theirs(&referee, "{referee}")?;
     for _ in 0..ATTEMPTS_MAX {
-        let (now, row) = (deps.edge.now(), deps.edge.store.get_referee(organization, &referee).await?);
+        let (now, row) = (deps.edge.now(), store.get_referee(organization, &referee).await?);
         let known = row.binding();
         let binding = remove_referral(&known, now).ok_or_else(|| Problem::not_found("referral"))?;
-        let unchanged = binding == known;
-        if unchanged || deps.edge.store.commit_rebinding(organization, &referee, &row, &binding, now).await? {
+        if binding == known {
+            return answer(StatusCode::OK, referee, binding);
+        }
+        let event = wanted(events, organization, What::ReferralInactivated, &binding, now).await?;
+        if store.commit_rebinding(organization, &referee, &row, &binding, event.as_ref(), now).await? {
+            events.announce(event.as_ref()).await;
             return answer(StatusCode::OK, referee, binding);
         }
     }
     Err(StoreError::Contended { attempts: ATTEMPTS_MAX }.into())
+}
+
+/// What is told of the latest referral, if anybody wants it.
+async fn wanted(
+    events: &Events,
+    organization: &OrganizationId,
+    what: fn(ReferralData) -> What,
+    binding: &Binding,
+    now: DateTime<Utc>,
+) -> Result<Option<Event>, StoreError> {
+    match binding.latest() {
+        Some(referral) => events.wanted(Event::of_referral(organization, what, referral, now)).await,
+        None => Ok(None),
+    }
 }
 
 fn answer(status: StatusCode, referee: ExternalId, binding: Binding) -> Result<Response, Problem> {

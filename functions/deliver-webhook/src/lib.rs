@@ -19,7 +19,7 @@ use domain::delivery::{
     Attempt, DeliveryState, DisabledBecause, Failure, Next, has_failed_long_enough, keep, next,
 };
 use domain::event::{Event, Told};
-use domain::id::{DeliveryId, OrganizationId};
+use domain::id::{DeliveryId, MessageId, OrganizationId};
 use domain::message::{DeliverMessage, WebhookMessage};
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -76,7 +76,7 @@ impl Deps {
     }
 }
 
-/// Handles a batch of events and of `webhook.due.v1`.
+/// Handles a batch of events, of `event.due.v1` and of `webhook.due.v1`.
 ///
 /// # Errors
 /// [`HandlerError`] when the event is not one of SQS.
@@ -84,6 +84,9 @@ pub async fn handle(deps: &Deps, event: Value) -> Result<Value, HandlerError> {
     batch::run_at_once(event, AT_ONCE, |message| async move {
         let done = match message {
             DeliverMessage::Event(event) => tell(deps, &event).await,
+            DeliverMessage::Due(WebhookMessage::EventDueV1 { organization, event }) => {
+                tell_due(deps, &organization, &event).await
+            }
             DeliverMessage::Due(WebhookMessage::WebhookDueV1 { organization, delivery }) => {
                 match go_on(deps, &organization, &delivery).await {
                     Ok(true) => Ok(()),
@@ -95,6 +98,14 @@ pub async fn handle(deps: &Deps, event: Value) -> Result<Value, HandlerError> {
         done.map_or_else(|error| Outcome::Retry(error.to_string()), |()| Outcome::Done)
     })
     .await
+}
+
+/// Tells an event that stands in a row. One that is not due any more was told: by a message that came twice, or that the
+/// sweeper sent beside another.
+async fn tell_due(deps: &Deps, organization: &OrganizationId, id: &MessageId) -> Result<(), DeliverError> {
+    let Some(event) = deps.store.find_event(organization, id).await? else { return Ok(()) };
+    tell(deps, &event).await?;
+    Ok(deps.store.finish_event(organization, id).await?)
 }
 
 /// Makes the deliveries of an event that are not made yet, and attempts each that it made.

@@ -14,7 +14,6 @@ pub mod ways;
 
 use aws::batch::{self, Outcome};
 use aws::handler::chain;
-use aws::queue::Queue;
 use aws::settle::Settler;
 use aws::store::{Claim, Store};
 use aws::telemetry::Metrics;
@@ -32,7 +31,6 @@ pub struct Deps {
     pub store: Store,
     /// How rewards reach somebody outside the engine.
     pub ways: Ways,
-    events_queue: Queue,
     settler: Settler,
     clock: Clock,
     metrics: Metrics,
@@ -56,12 +54,10 @@ impl Deps {
     /// [`ConfigError`] names the variable that is missing.
     pub fn new(platform: &Platform, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let store = Store::new(platform, lookup)?;
-        let fulfill_queue = Queue::new(platform, lookup, "FULFILL_QUEUE_URL")?;
+        let settler = Settler::new(platform, lookup, &store)?;
         let clock = platform.clock.clone();
-        let settler = Settler { store: store.clone(), fulfill_queue, clock: clock.clone() };
-        let events_queue = Queue::new(platform, lookup, "EVENTS_QUEUE_URL")?;
         let ways = Ways::new(platform, lookup, store.clone())?;
-        Ok(Self { store, ways, events_queue, settler, clock, metrics: Metrics::default() })
+        Ok(Self { store, ways, settler, clock, metrics: Metrics::default() })
     }
 
     /// Which also measures its deliveries.

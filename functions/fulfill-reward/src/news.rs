@@ -25,7 +25,7 @@ pub(crate) async fn tell(
     if events.is_empty() {
         return Ok(());
     }
-    let taken = deps.events_queue.send_all(&events).await?;
+    let taken = deps.settler.events.queue.send_all(&events).await?;
     if taken < events.len() {
         return Err(Undelivered(format!("the queue took {taken} of {} events", events.len())));
     }

@@ -7,7 +7,7 @@ mod promotions;
 
 use aws::http::{Edge, finish};
 use aws::store::Store;
-use aws::{ConfigError, Platform};
+use aws::{ConfigError, Events, Platform};
 use axum::Router;
 use axum::extract::FromRef;
 use axum::routing::{get, post, put};
@@ -18,16 +18,19 @@ use utoipa::OpenApi;
 pub struct Deps {
     /// The HTTP edge, with the store.
     pub edge: Edge,
+    events: Events,
 }
 
 impl Deps {
-    /// From the platform and the function's variables: `TABLE_NAME`.
+    /// From the platform and the function's variables: `TABLE_NAME`, `EVENTS_QUEUE_URL`.
     ///
     /// # Errors
     /// [`ConfigError`] names the variable that is missing.
     pub fn new(platform: &Platform, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let store = Store::new(platform, lookup)?;
-        Ok(Self { edge: Edge { store, clock: platform.clock.clone(), entropy: platform.entropy.clone() } })
+        let events = Events::new(platform, lookup, store.clone())?;
+        let (clock, entropy) = (platform.clock.clone(), platform.entropy.clone());
+        Ok(Self { edge: Edge { store, clock, entropy }, events })
     }
 }
 

@@ -1,12 +1,13 @@
 //! Participants: enrolled once, each with a referral code that never changes.
 
 use aws::http::{Caller, Json, ParticipantView, Path, PathId, Problem, ProblemBody, Refusal};
-use aws::store::ParticipantRow;
+use aws::store::{Enrolled, ParticipantRow};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use domain::code::ReferralCode;
 use domain::customers::Customers;
+use domain::event::{Event, ParticipantData, What};
 use domain::id::{ExternalId, OrganizationId, ParticipantId, ProgramId};
 use domain::program::ProgramStatus;
 use domain::reason::Reason;
@@ -73,12 +74,61 @@ pub(crate) async fn enrol(
         customers: customers.unwrap_or_default(),
         created_at: now,
     };
-    let (row, created) = deps.edge.store.commit_participant(&caller.organization, &row).await?;
-    let row = claim_code(&deps, &caller.organization, row, &letters_from, &entropy).await?;
+    let (row, created) = match deps.events.wanted(created_event(&caller.organization, &row)).await? {
+        Some(_) => enrol_and_tell(&deps, &caller.organization, row, &letters_from, &entropy).await?,
+        None => {
+            let (row, created) = deps.edge.store.commit_participant(&caller.organization, &row).await?;
+            (claim_code(&deps, &caller.organization, row, &letters_from, &entropy).await?, created)
+        }
+    };
 
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let location = format!("/v1/participants/{}", row.participant);
     Ok((status, [("location", location)], axum::Json(ParticipantView::from(row))).into_response())
+}
+
+/// Enrols a participant of an organization that wants to be told: all in one transaction, with a code that is free.
+async fn enrol_and_tell(
+    deps: &Deps,
+    organization: &OrganizationId,
+    mut row: ParticipantRow,
+    name: &str,
+    entropy: &[u8; 32],
+) -> Result<(ParticipantRow, bool), Problem> {
+    let mut codes_taken = 0;
+    for _ in 0..CODE_ATTEMPTS_MAX {
+        let event = created_event(organization, &row);
+        match deps.edge.store.commit_enrolment(organization, &row, Some(&event)).await? {
+            Enrolled::New => {
+                deps.events.announce(Some(&event)).await;
+                return Ok((row, true));
+            }
+            Enrolled::Known(known) => {
+                return Ok((claim_code(deps, organization, *known, name, entropy).await?, false));
+            }
+            Enrolled::CodeTaken => {
+                codes_taken += 1;
+                row.code = ReferralCode::generate(name, entropy, codes_taken);
+            }
+            Enrolled::Lost => {}
+        }
+    }
+    Err(no_code_free())
+}
+
+/// What is told of an enrolment.
+fn created_event(organization: &OrganizationId, row: &ParticipantRow) -> Event {
+    let what = What::ParticipantCreated(ParticipantData {
+        participant: row.participant.clone(),
+        external_id: row.external_id.clone(),
+        program: row.program.clone(),
+        code: row.code.clone(),
+    });
+    Event::new(organization, what, row.participant.as_str(), row.created_at)
+}
+
+fn no_code_free() -> Problem {
+    Problem::new(503, "no_code_free", "No free code was found; try again.")
 }
 
 /// Claims the participant's code, or another one while the one it has is somebody else's.
@@ -96,7 +146,7 @@ async fn claim_code(
         let other = ReferralCode::generate(name, entropy, attempt);
         row = deps.edge.store.commit_other_code(organization, &row, &other).await?;
     }
-    Err(Problem::new(503, "no_code_free", "No free code was found; try again."))
+    Err(no_code_free())
 }
 
 fn checked_name(name: Option<String>) -> Result<Option<String>, Problem> {

@@ -181,7 +181,7 @@ pub(crate) async fn replay(
     }
     let due =
         WebhookMessage::WebhookDueV1 { organization: organization.clone(), delivery: again.delivery.clone() };
-    if let Err(error) = deps.events_queue.send(&due).await {
+    if let Err(error) = deps.settler.events.queue.send(&due).await {
         // The delivery is due: the sweeper sends it.
         tracing::warn!(delivery.id = %again.delivery, %error, "the delivery is attempted later");
     }

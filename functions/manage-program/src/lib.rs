@@ -55,7 +55,6 @@ pub struct Deps {
     pub edge: Edge,
     settler: Settler,
     report_queue: Queue,
-    events_queue: Queue,
     /// What addresses event destinations may have.
     reach: Reach,
     root_key: Secret,
@@ -73,13 +72,10 @@ impl Deps {
         let store = Store::new(platform, lookup)?;
         let root_key = Secret::new(platform, lookup, "ROOT_KEY_SECRET_ARN")?;
         let sealer = Sealer::new(platform, lookup)?;
-        let fulfill_queue = Queue::new(platform, lookup, "FULFILL_QUEUE_URL")?;
+        let settler = Settler::new(platform, lookup, &store)?;
         let report_queue = Queue::new(platform, lookup, "REPORT_QUEUE_URL")?;
-        let events_queue = Queue::new(platform, lookup, "EVENTS_QUEUE_URL")?;
-        let clock = platform.clock.clone();
-        let settler = Settler { store: store.clone(), fulfill_queue, clock: clock.clone() };
-        let edge = Edge { store, clock, entropy: platform.entropy.clone() };
-        Ok(Self { edge, settler, report_queue, events_queue, reach: Reach::of(lookup), root_key, sealer })
+        let edge = Edge { store, clock: platform.clock.clone(), entropy: platform.entropy.clone() };
+        Ok(Self { edge, settler, report_queue, reach: Reach::of(lookup), root_key, sealer })
     }
 
     /// The bytes that a new thing's id and secret are made from: random, or the same for the same `Idempotency-Key`,

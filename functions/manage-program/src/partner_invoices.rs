@@ -5,8 +5,10 @@ use aws::store::{Act, InvoiceItem, PartnerInvoiceRow, StoreError};
 use axum::extract::State;
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::billing::{InvoiceAction, InvoiceLine, InvoiceStatus, InvoiceStep};
+use domain::event::{Event, PartnerInvoiceData, What};
 use domain::id::{
-    BillingRunId, ExternalId, ParticipantId, PartnerInvoiceId, ProgramId, RewardId, RuleId, SourceId,
+    BillingRunId, ExternalId, OrganizationId, ParticipantId, PartnerInvoiceId, ProgramId, RewardId, RuleId,
+    SourceId,
 };
 use domain::ledger::{Cause, Note};
 use domain::money::{Currency, Money};
@@ -313,17 +315,38 @@ async fn act(
             }
             InvoiceStep::Becomes(status) => row.status = status,
         }
-        let done = Some(Act { at: deps.edge.now(), note: note.clone() });
+        let now = deps.edge.now();
+        let done = Some(Act { at: now, note: note.clone() });
         match action {
             InvoiceAction::Finalize => row.finalized = done,
             InvoiceAction::Pay => row.paid = done,
             InvoiceAction::Void => row.voided = done,
         }
-        if store.commit_invoice_status(organization, &row).await? {
+        let event = match row.status {
+            InvoiceStatus::Finalized => {
+                deps.settler.events.wanted(finalized(organization, &row, now)).await?
+            }
+            InvoiceStatus::Assembling | InvoiceStatus::Draft | InvoiceStatus::Paid | InvoiceStatus::Void => {
+                None
+            }
+        };
+        if store.commit_invoice_status(organization, &row, event.as_ref()).await? {
+            deps.settler.events.announce(event.as_ref()).await;
             return Ok(axum::Json(PartnerInvoiceView::new(row, None)));
         }
     }
     Err(StoreError::Contended { attempts: ATTEMPTS_MAX }.into())
+}
+
+/// What is told of an invoice that is finalized: it is so once.
+fn finalized(organization: &OrganizationId, row: &PartnerInvoiceRow, now: DateTime<Utc>) -> Event {
+    let what = What::PartnerInvoiceFinalized(PartnerInvoiceData {
+        partner_invoice: row.invoice.clone(),
+        participant: row.participant.clone(),
+        program: row.program.clone(),
+        total: Money::new(row.total, row.currency),
+    });
+    Event::new(organization, what, row.invoice.as_str(), now)
 }
 
 const fn status_name(status: InvoiceStatus) -> &'static str {

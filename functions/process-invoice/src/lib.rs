@@ -4,7 +4,6 @@ mod tracking;
 mod webhooks;
 
 use aws::http::{BATCH_BYTES_MAX, Edge, WEBHOOK_BYTES_MAX, finish};
-use aws::queue::Queue;
 use aws::seal::Sealer;
 use aws::settle::{Settled, Settler};
 use aws::store::Store;
@@ -28,16 +27,15 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// From the platform and the function's variables: `TABLE_NAME`, `FULFILL_QUEUE_URL`, `SEALING_KEY_SECRET_ARN`.
+    /// From the platform and the function's variables: `TABLE_NAME`, `FULFILL_QUEUE_URL`, `EVENTS_QUEUE_URL`,
+    /// `SEALING_KEY_SECRET_ARN`.
     ///
     /// # Errors
     /// [`ConfigError`] names the variable that is missing.
     pub fn new(platform: &Platform, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let store = Store::new(platform, lookup)?;
-        let fulfill_queue = Queue::new(platform, lookup, "FULFILL_QUEUE_URL")?;
-        let clock = platform.clock.clone();
-        let settler = Settler { store: store.clone(), fulfill_queue, clock: clock.clone() };
-        let edge = Edge { store, clock, entropy: platform.entropy.clone() };
+        let settler = Settler::new(platform, lookup, &store)?;
+        let edge = Edge { store, clock: platform.clock.clone(), entropy: platform.entropy.clone() };
         Ok(Self { edge, settler, sealer: Sealer::new(platform, lookup)? })
     }
 }

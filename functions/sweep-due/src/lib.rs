@@ -28,9 +28,7 @@ pub struct Deps {
     /// The table.
     pub store: Store,
     settler: Settler,
-    fulfill_queue: Queue,
     report_queue: Queue,
-    events_queue: Queue,
     clock: Clock,
 }
 
@@ -42,13 +40,9 @@ impl Deps {
     /// [`ConfigError`] names the variable that is missing.
     pub fn new(platform: &Platform, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let store = Store::new(platform, lookup)?;
-        let fulfill_queue = Queue::new(platform, lookup, "FULFILL_QUEUE_URL")?;
+        let settler = Settler::new(platform, lookup, &store)?;
         let report_queue = Queue::new(platform, lookup, "REPORT_QUEUE_URL")?;
-        let events_queue = Queue::new(platform, lookup, "EVENTS_QUEUE_URL")?;
-        let clock = platform.clock.clone();
-        let settler =
-            Settler { store: store.clone(), fulfill_queue: fulfill_queue.clone(), clock: clock.clone() };
-        Ok(Self { store, settler, fulfill_queue, report_queue, events_queue, clock })
+        Ok(Self { store, settler, report_queue, clock: platform.clock.clone() })
     }
 }
 
@@ -68,7 +62,7 @@ pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
             unread = Some(error);
             Vec::new()
         });
-        let (mut messages, mut runs, mut deliveries) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut messages, mut runs, mut told) = (Vec::new(), Vec::new(), Vec::new());
         for due in rows {
             match due.task {
                 DueTask::Reward(reward) => {
@@ -80,9 +74,11 @@ pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
                 DueTask::Check(check) => {
                     runs.push(ReportMessage::CheckDueV1 { organization: due.organization, check });
                 }
+                DueTask::Event(event) => {
+                    told.push(WebhookMessage::EventDueV1 { organization: due.organization, event });
+                }
                 DueTask::Delivery(delivery) => {
-                    deliveries
-                        .push(WebhookMessage::WebhookDueV1 { organization: due.organization, delivery });
+                    told.push(WebhookMessage::WebhookDueV1 { organization: due.organization, delivery });
                 }
                 DueTask::Referee(_)
                 | DueTask::Customer(_)
@@ -98,9 +94,9 @@ pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
                 },
             }
         }
-        let taken = deps.fulfill_queue.send_all(&messages).await;
+        let taken = deps.settler.fulfill_queue.send_all(&messages).await;
         sent = sent.saturating_add(taken.map_err(|error| HandlerError::failed(&error))?);
-        let taken = deps.events_queue.send_all(&deliveries).await;
+        let taken = deps.settler.events.queue.send_all(&told).await;
         sent = sent.saturating_add(taken.map_err(|error| HandlerError::failed(&error))?);
         let taken = deps.report_queue.send_all(&runs).await;
         sent = sent.saturating_add(taken.map_err(|error| HandlerError::failed(&error))?);
@@ -115,7 +111,11 @@ pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
 async fn finish(deps: &Deps, due: &Due) -> Result<(), SettleError> {
     let organization = &due.organization;
     match &due.task {
-        DueTask::Reward(_) | DueTask::BillingRun(_) | DueTask::Check(_) | DueTask::Delivery(_) => Ok(()),
+        DueTask::Reward(_)
+        | DueTask::BillingRun(_)
+        | DueTask::Check(_)
+        | DueTask::Event(_)
+        | DueTask::Delivery(_) => Ok(()),
         DueTask::Referee(referee) => {
             let row = deps.store.get_referee(organization, referee).await?;
             deps.settler.release_referee(organization, referee, &row.waiting).await

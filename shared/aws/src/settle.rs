@@ -31,9 +31,10 @@ use domain::source::SourceState;
 use domain::tally::Tallies;
 use domain::terms::LINES_KEY;
 
-use crate::Clock;
+use crate::config::{ConfigError, Lookup};
 use crate::queue::Queue;
-use crate::store::{Commit, Parking, RefereeCount, SourceRow, Store, StoreError};
+use crate::store::{Commit, Converted, Parking, RefereeCount, SourceRow, Store, StoreError};
+use crate::{Clock, Events, Platform};
 pub use audit::{SourceLook, look_at_source};
 pub use by_hand::{ByHand, Gift, Part};
 use counters::read_counters;
@@ -55,6 +56,8 @@ pub struct Settler {
     pub store: Store,
     /// Where due rewards are announced.
     pub fulfill_queue: Queue,
+    /// What the outside is told.
+    pub events: Events,
     /// The clock.
     pub clock: Clock,
 }
@@ -106,6 +109,19 @@ async fn give_way(writer: &impl std::fmt::Display, attempt: u32) {
 }
 
 impl Settler {
+    /// That of a function: `FULFILL_QUEUE_URL` and `EVENTS_QUEUE_URL` name the queues.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable that is missing.
+    pub fn new(platform: &Platform, lookup: Lookup<'_>, store: &Store) -> Result<Self, ConfigError> {
+        Ok(Self {
+            store: store.clone(),
+            fulfill_queue: Queue::new(platform, lookup, "FULFILL_QUEUE_URL")?,
+            events: Events::new(platform, lookup, store.clone())?,
+            clock: platform.clock.clone(),
+        })
+    }
+
     /// Takes a fact: joins it to its source, ties its payments to it, and posts what follows.
     ///
     /// # Errors
@@ -317,11 +333,12 @@ impl Settler {
         if is_same && row.source.kind != SourceKind::Reward {
             return Ok(Some(unchanged(row.source, reason)));
         }
+        let converted = self.conversion(organization, &row, payer, &postings).await?;
         let changed = counters.changed(&tallies, &decision.release, now);
         let cascades = second_level(&postings, found.as_ref().is_some_and(|found| found.cascades));
         let number = counters.number;
-        let referee = payer.referee.as_ref().zip(payer.row.as_ref());
-        let referee = referee.filter(|_| tallies.referee != counters.before.referee);
+        let known = payer.referee.as_ref().zip(payer.row.as_ref());
+        let referee = known.filter(|_| tallies.referee != counters.before.referee);
         let commit = Commit {
             postings: &postings,
             tallies: &changed,
@@ -331,6 +348,11 @@ impl Settler {
                 number,
                 tally: &tallies.referee,
             }),
+            converted: known.zip(converted.as_ref()).map(|((referee, _), (number, event))| Converted {
+                referee,
+                number: *number,
+                event,
+            }),
             cascades: &cascades,
             spending: None,
         };
@@ -338,6 +360,7 @@ impl Settler {
             return Ok(None);
         }
         self.announce(organization, &postings).await;
+        self.events.announce(converted.as_ref().map(|(_, event)| event)).await;
         self.follow_up(organization, &cascades, &decision.release).await;
         let posted = postings.iter().map(posted_line).collect();
         Ok(Some(settled(&row, before, posted)))

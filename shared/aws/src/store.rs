@@ -22,6 +22,7 @@ mod destination;
 mod discount;
 mod due;
 pub mod error;
+mod event;
 mod invoice_lines;
 mod item;
 pub mod keys;
@@ -46,7 +47,7 @@ pub use audit::{DayPage, DayRow, InvoiceRead, LedgerRead};
 pub use billing::{BillingRunRow, NewRun, Position, ProgramBillingRow, RunInvoice, RunStatus};
 pub use carry::Carried;
 pub use check::{CheckCounts, CheckPosition, CheckRow, CheckScope, FINDINGS_MAX};
-pub use code::{CodeRow, ParticipantRow, Promo};
+pub use code::{CodeRow, Enrolled, ParticipantRow, Promo};
 pub use connection::ConnectionRow;
 pub use customer::CustomerLink;
 pub use delivery::{DeliveryClaim, DeliveryRow};
@@ -64,7 +65,7 @@ pub use rates::RatesRow;
 pub use redemption::{RedemptionRow, Spending};
 pub use referee::{Bind, Bound, Companions, RefereeRow};
 pub use reward::{Claim, LEASE_SECONDS, Moved};
-pub use source::{Commit, Grant, RefereeCount, SourceRow, Waiting};
+pub use source::{Commit, Converted, Grant, RefereeCount, SourceRow, Waiting};
 pub use tally::TallyRow;
 pub use token::TokenRow;
 
@@ -78,8 +79,8 @@ pub struct Store {
     api_keys: Arc<Cache<String, ApiKeyRow>>,
     endpoints: Arc<Cache<String, EndpointRow>>,
     connections: Arc<Cache<keys::Key, ConnectionRow>>,
-    /// Organizations that have no destination for their events.
-    unheard: Arc<Cache<String, ()>>,
+    /// The destinations of organizations.
+    destinations: Arc<Cache<String, Arc<[DestinationRow]>>>,
     programs: Arc<Cache<(String, String), ProgramRow>>,
     terms: Arc<Cache<(String, String, u32), domain::terms::Terms>>,
     participants: Arc<Cache<keys::Key, ParticipantRow>>,
@@ -104,7 +105,7 @@ impl Store {
             api_keys: Arc::default(),
             endpoints: Arc::default(),
             connections: Arc::default(),
-            unheard: Arc::default(),
+            destinations: Arc::default(),
             programs: Arc::default(),
             terms: Arc::default(),
             participants: Arc::default(),

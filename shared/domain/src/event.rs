@@ -2,7 +2,7 @@
 //! `id` however often it is told, and events come in no order: `docs/webhooks.md`.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::code::ReferralCode;
@@ -12,6 +12,7 @@ use crate::id::{
 };
 use crate::ledger::{Reward, RewardState};
 use crate::money::Money;
+use crate::referral::Referral;
 use crate::terms::{Deliverer, RewardKind};
 
 /// Something that happened.
@@ -48,7 +49,7 @@ pub enum What {
     /// A referee was bound to a referrer.
     #[serde(rename = "referral.created")]
     ReferralCreated(ReferralData),
-    /// A referee's first qualifying event earned something.
+    /// A referral earned something for the first time.
     #[serde(rename = "referral.converted")]
     ReferralConverted(ReferralData),
     /// A referral was removed.
@@ -104,9 +105,14 @@ pub struct ParticipantData {
     pub external_id: ExternalId,
     /// The program.
     pub program: ProgramId,
-    /// Its referral code.
+    /// Its referral code, as it is shown.
+    #[serde(serialize_with = "shown")]
     #[schema(value_type = String, example = "ABC-1234")]
     pub code: ReferralCode,
+}
+
+fn shown<S: Serializer>(code: &ReferralCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(code)
 }
 
 /// A referral.
@@ -235,6 +241,30 @@ impl Event {
     pub fn new(organization: &OrganizationId, what: What, subject: &str, at: DateTime<Utc>) -> Self {
         let id = MessageId::derive(&[what.name(), organization.as_str(), subject]);
         Self { id, organization: organization.clone(), timestamp: at, what }
+    }
+
+    /// What happened to a referral, which happens to it once.
+    #[must_use]
+    pub fn of_referral(
+        organization: &OrganizationId,
+        what: fn(ReferralData) -> What,
+        referral: &Referral,
+        at: DateTime<Utc>,
+    ) -> Self {
+        let subject = format!("{}/{}", referral.referee, referral.number);
+        Self::new(organization, what(ReferralData::of(referral)), &subject, at)
+    }
+}
+
+impl ReferralData {
+    /// A referral as it is.
+    #[must_use]
+    pub fn of(referral: &Referral) -> Self {
+        Self {
+            referee: referral.referee.clone(),
+            referrers: referral.referrers().into_iter().map(|share| share.participant).collect(),
+            program: referral.program.clone(),
+        }
     }
 }
 

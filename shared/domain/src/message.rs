@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::event::{Event, What};
-use crate::id::{BillingRunId, CheckId, DeliveryId, OrganizationId, RewardId};
+use crate::id::{BillingRunId, CheckId, DeliveryId, MessageId, OrganizationId, RewardId};
 
 /// A reward is due for delivery. Producer: whoever committed it, and the sweeper; consumer: fulfill-reward.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub enum ReportMessage {
         organization: OrganizationId,
         /// Which day, in UTC.
         day: NaiveDate,
+        /// Whether the organization has ever had a destination for its events.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        has_destinations: bool,
     },
     /// A billing run is to be gone on with. Producer: whoever committed it, aggregate-reports where it stopped, and the
     /// sweeper.
@@ -63,12 +66,19 @@ pub enum ReportMessage {
     },
 }
 
-/// A delivery of an event is due. Producer: deliver-webhook where the next attempt comes soon, and the sweeper; consumer:
-/// deliver-webhook.
+/// Something that is to be told is due. Consumer: deliver-webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum WebhookMessage {
-    /// Version 1.
+    /// An event that stands in a row. Producer: whoever committed it, and the sweeper.
+    #[serde(rename = "event.due.v1")]
+    EventDueV1 {
+        /// Whose.
+        organization: OrganizationId,
+        /// Which event.
+        event: MessageId,
+    },
+    /// A delivery of an event. Producer: deliver-webhook where the next attempt comes soon, and the sweeper.
     #[serde(rename = "webhook.due.v1")]
     WebhookDueV1 {
         /// Whose.
@@ -78,13 +88,13 @@ pub enum WebhookMessage {
     },
 }
 
-/// What deliver-webhook is given: an event that is to be told, or a delivery that is due.
+/// What deliver-webhook is given: an event that is to be told, or what is due.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum DeliverMessage {
     /// An event.
     Event(Box<Event>),
-    /// A delivery.
+    /// An event's row, or a delivery.
     Due(WebhookMessage),
 }
 
@@ -114,10 +124,13 @@ mod tests {
         assert_eq!(serde_json::to_string(&due).unwrap(), json);
         assert_eq!(serde_json::from_str::<FulfillMessage>(json).unwrap(), due);
         let day = NaiveDate::from_ymd_opt(2026, 11, 21).unwrap();
-        let report = ReportMessage::DayV1 { organization: organization.clone(), day };
-        let json =
-            r#"{"type":"report.day.v1","organization":"org_00000000000000000000000000","day":"2026-11-21"}"#;
-        assert_eq!(serde_json::to_string(&report).unwrap(), json);
+        for (has_destinations, rest) in [(false, ""), (true, r#","has_destinations":true"#)] {
+            let report = ReportMessage::DayV1 { organization: organization.clone(), day, has_destinations };
+            let json = r#"{"type":"report.day.v1","organization":"org_00000000000000000000000000","day":"2026-11-21""#;
+            let json = format!("{json}{rest}}}");
+            assert_eq!(serde_json::to_string(&report).unwrap(), json);
+            assert_eq!(serde_json::from_str::<ReportMessage>(&json).unwrap(), report);
+        }
         let check_day = ReportMessage::CheckDayV1 { organization: organization.clone(), day };
         let json =
             r#"{"type":"check.day.v1","organization":"org_00000000000000000000000000","day":"2026-11-21"}"#;
@@ -135,6 +148,11 @@ mod tests {
     #[test]
     fn the_messages_of_webhooks_are_told_from_events() {
         let organization = OrganizationId::from_entropy(&[0; 17]);
+        let event = MessageId::from_entropy(&[0; 17]);
+        let due = WebhookMessage::EventDueV1 { organization: organization.clone(), event };
+        let json = r#"{"type":"event.due.v1","organization":"org_00000000000000000000000000","event":"msg_00000000000000000000000000"}"#;
+        assert_eq!(serde_json::to_string(&due).unwrap(), json);
+        assert_eq!(serde_json::from_str::<DeliverMessage>(json).unwrap(), DeliverMessage::Due(due));
         let due = WebhookMessage::WebhookDueV1 { organization, delivery: DeliveryId::derive(&["one"]) };
         let json = serde_json::to_string(&due).unwrap();
         let wire =

@@ -6,7 +6,7 @@ use local::{Effect, Fault};
 use serde_json::json;
 use tests::{Receiver, Reply, World};
 
-use super::{Office, create, event, id_of};
+use super::{Office, QUIET, create, event, id_of};
 
 /// The most calls that one event can lead to here.
 const CALLS_MAX: u32 = 40;
@@ -60,7 +60,7 @@ async fn is_stopped(effect: Effect, skip: u32) -> bool {
     let world = World::start_in(state.path()).await;
     let tenant = world.tenant().await;
     let receiver = Receiver::start().await;
-    let destination = id_of(&create(&tenant, json!({"url": receiver.url()})).await);
+    let destination = id_of(&create(&tenant, json!({"url": receiver.url(), "events": [QUIET]})).await);
     let organization = OrganizationId::parse(&world.organization(&tenant).await).unwrap();
     receiver.answers_next(Reply::status(500));
     world.plan(vec![Fault { call: None, skip, times: 1, effect }]);

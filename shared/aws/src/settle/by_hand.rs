@@ -223,7 +223,7 @@ impl Settler {
                 tallies: &tallies,
                 cascades: &cascades,
                 spending: spending.map(|spending| (&reward.participant, spending)),
-                referee: None,
+                ..Commit::default()
             };
             let written = match place {
                 Place::Source(mut row, index) => {

@@ -2,13 +2,14 @@
 //! released. The rows are due until it is done, and the sweeper does what is not done here.
 
 use domain::decision::Release;
+use domain::event::{Event, What};
 use domain::fact::{Fact, Payer};
-use domain::id::{OrganizationId, ParticipantId, RewardId, SourceId};
+use domain::id::{OrganizationId, ParticipantId, RewardId, SourceId, SourceKind};
 use domain::ledger::Posting;
 use domain::message::FulfillMessage;
 
-use super::{SettleError, Settler};
-use crate::store::StoreError;
+use super::{PayerState, SettleError, Settler};
+use crate::store::{SourceRow, StoreError};
 
 impl Settler {
     /// Tells the queue what is due: something is to be delivered, or the outside is to be told. Only for speed: the rewards'
@@ -25,6 +26,31 @@ impl Settler {
         if let Err(error) = self.fulfill_queue.send(&message).await {
             tracing::warn!(reward.id = %reward, %error, "not announced; the sweeper will");
         }
+    }
+
+    /// What is told where a referral earns something and is not told to have done so, if anybody wants it: which referral, and
+    /// the event. What a reward earns for a second level is its recipient's referral's, and is no event of a referee.
+    pub(super) async fn conversion(
+        &self,
+        organization: &OrganizationId,
+        row: &SourceRow,
+        payer: &PayerState,
+        postings: &[Posting],
+    ) -> Result<Option<(u32, Event)>, SettleError> {
+        let earns =
+            |posting: &Posting| matches!(posting, Posting::Open(reward) if reward.source == row.source);
+        let (Some(known), Some(payment)) = (&payer.row, &row.state.payment) else { return Ok(None) };
+        if row.source.kind == SourceKind::Reward || !postings.iter().any(earns) {
+            return Ok(None);
+        }
+        let Ok((referral, _)) = payer.binding.judged_at(payment.paid_at, row.memory.referral) else {
+            return Ok(None);
+        };
+        if known.has_converted(referral.number) {
+            return Ok(None);
+        }
+        let event = Event::of_referral(organization, What::ReferralConverted, referral, row.updated_at);
+        Ok(self.events.wanted(event).await?.map(|event| (referral.number, event)))
     }
 
     /// Decides what follows from a commit. Only for speed: the rows are due until it is done, and the sweeper does it if

@@ -2,6 +2,7 @@
 //! a payment.
 
 use domain::code::ReferralCode;
+use domain::event::{Event, What};
 use domain::fact::{Customer, Email, Payer};
 use domain::id::{Channel, ExternalId, IdError, OrganizationId, SourceId, VisitorId};
 use domain::reason::Reason;
@@ -75,6 +76,7 @@ impl Settler {
                 self.store.commit_binding_with(organization, &signup.referee, &binding, &companions, now);
             match bound.await? {
                 Bound::Taken(Bind::New { waiting }) => {
+                    self.events.announce(companions.event.as_ref()).await;
                     self.release_if_any(organization, &signup.referee, &waiting).await?;
                     return Ok(SignUp::Taken { binding: Box::new(binding), is_new: true });
                 }
@@ -141,8 +143,8 @@ impl Settler {
         Ok(Found { code, touches, program, at_signup })
     }
 
-    /// What has to be written with the binding: the use of a limited code, and the referrer's count of referrals where
-    /// something depends on it.
+    /// What has to be written with the binding: the use of a limited code, the referrer's count of referrals where something
+    /// depends on it, and the event that tells of it where anybody wants it.
     async fn companions(
         &self,
         organization: &OrganizationId,
@@ -165,6 +167,8 @@ impl Settler {
             }
             companions.tally = Some(row);
         }
+        let event = Event::of_referral(organization, What::ReferralCreated, referral, referral.recorded_at);
+        companions.event = self.events.wanted(event).await?;
         Ok(Ok(companions))
     }
 

@@ -2,19 +2,21 @@
 //!
 //! The participant's row is written first, with the code that it is to have; then the code's row claims the code for
 //! it. Whoever repeats the call finishes it, so a crash in between is harmless. The code of a participant changes only
-//! while it is not yet claimed: when another participant has it already.
+//! while it is not yet claimed: when another participant has it already. Where more is to be written with an enrolment, one
+//! transaction writes all of it.
 
 use chrono::{DateTime, Utc};
 use domain::code::ReferralCode;
 use domain::customers::Customers;
+use domain::event::Event;
 use domain::id::{ExternalId, OrganizationId, ParticipantId, Processor, ProcessorRef, ProgramId};
 use domain::program::Assignment;
 use domain::referral::CodeOwner;
 use serde::{Deserialize, Serialize};
 
 use super::Store;
-use super::error::StoreError;
-use super::item::{Change, Write, from_item, text, to_attribute, to_item};
+use super::error::{StoreError, Transaction};
+use super::item::{Change, Item, Write, absent, from_item, text, to_attribute, to_item};
 use super::keys;
 
 /// A participant.
@@ -80,6 +82,19 @@ pub struct Promo {
 #[derive(Debug, Serialize, Deserialize)]
 struct PromotionRow {
     code: ReferralCode,
+}
+
+/// How an enrolment was taken.
+#[derive(Debug)]
+pub enum Enrolled {
+    /// Written, the code with it.
+    New,
+    /// Enrolled before; its code may still have to be claimed.
+    Known(Box<ParticipantRow>),
+    /// Another participant has the code.
+    CodeTaken,
+    /// Somebody else was in the way: try it again.
+    Lost,
 }
 
 impl CodeRow {
@@ -151,6 +166,31 @@ impl Store {
         }
     }
 
+    /// Enrols a participant and claims its code in one transaction, with the event that tells of it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn commit_enrolment(
+        &self,
+        organization: &OrganizationId,
+        row: &ParticipantRow,
+        event: Option<&Event>,
+    ) -> Result<Enrolled, StoreError> {
+        let item = to_item(&keys::participant(organization, &row.participant), row)?;
+        let (code, free) = code_claim(organization, row)?;
+        let mut actions = vec![self.put_action(item, &absent())?, self.put_action(code, &free)?];
+        if let Some(event) = event {
+            actions.push(self.event_action(event)?);
+        }
+        let Transaction::Refused { rows } = self.transact(actions).await? else { return Ok(Enrolled::New) };
+        let mut rows = rows.into_iter();
+        match (rows.next().flatten(), rows.next().flatten()) {
+            (Some(known), _) => Ok(Enrolled::Known(Box::new(from_item(known)?))),
+            (None, Some(_)) => Ok(Enrolled::CodeTaken),
+            (None, None) => Ok(Enrolled::Lost),
+        }
+    }
+
     /// Claims a participant's code for it; `false` when another participant has that code.
     ///
     /// # Errors
@@ -160,20 +200,7 @@ impl Store {
         organization: &OrganizationId,
         row: &ParticipantRow,
     ) -> Result<bool, StoreError> {
-        let code = CodeRow {
-            code: row.code.clone(),
-            participant: row.participant.clone(),
-            external_id: row.external_id.clone(),
-            program: row.program.clone(),
-            promo: None,
-            uses: 0,
-        };
-        let item = to_item(&keys::code(organization, &row.code), &code)?;
-        let free = Change::new(
-            "",
-            "attribute_not_exists(pk) OR (participant = :participant AND attribute_not_exists(promo))",
-        )
-        .value(":participant", text(row.participant.as_str()));
+        let (item, free) = code_claim(organization, row)?;
         Ok(matches!(self.put_if(item, &free).await?, Write::Done(_)))
     }
 
@@ -298,4 +325,22 @@ impl Store {
             None => self.get(&key, true).await?.map(from_item).transpose(),
         }
     }
+}
+
+/// The row that claims a participant's code for it, and the condition that nobody else has it.
+fn code_claim(organization: &OrganizationId, row: &ParticipantRow) -> Result<(Item, Change), StoreError> {
+    let code = CodeRow {
+        code: row.code.clone(),
+        participant: row.participant.clone(),
+        external_id: row.external_id.clone(),
+        program: row.program.clone(),
+        promo: None,
+        uses: 0,
+    };
+    let free = Change::new(
+        "",
+        "attribute_not_exists(pk) OR (participant = :participant AND attribute_not_exists(promo))",
+    )
+    .value(":participant", text(row.participant.as_str()));
+    Ok((to_item(&keys::code(organization, &row.code), &code)?, free))
 }

@@ -1,13 +1,14 @@
 //! The day index and the daily reports folded from it.
 
 use chrono::NaiveDate;
+use domain::event::Event;
 use domain::id::{OrganizationId, ParticipantId, ProgramId};
 use domain::ledger::Reward;
 use domain::referral::{Binding, Referral};
 use domain::report::{DayLine, DayReport};
 
 use super::Store;
-use super::error::StoreError;
+use super::error::{StoreError, Transaction};
 use super::item::{Change, Item, from_item, key_of, text, text_of, to_item};
 use super::keys;
 use super::page::{Page, Range, after, read_cursor, write_cursor};
@@ -65,7 +66,7 @@ impl Store {
         Ok(Page { rows, next: next.map(|key| write_cursor(&key, NAMES)) })
     }
 
-    /// Writes a day's report over an earlier one.
+    /// Writes a day's report over an earlier one, and the event that tells of it.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -73,9 +74,15 @@ impl Store {
         &self,
         organization: &OrganizationId,
         report: &DayReport,
+        event: Option<&Event>,
     ) -> Result<(), StoreError> {
         let item = to_item(&keys::report(organization, report.day), report)?;
-        self.put_if(item, &Change::default()).await.map(|_| ())
+        let Some(event) = event else { return self.put_if(item, &Change::default()).await.map(|_| ()) };
+        let actions = vec![self.put_action(item, &Change::default())?, self.event_action(event)?];
+        match self.transact(actions).await? {
+            Transaction::Committed => Ok(()),
+            Transaction::Refused { .. } => Err(StoreError::Contended { attempts: 1 }),
+        }
     }
 
     /// Reports of days that have been folded, oldest first; at most `limit`.

@@ -1,13 +1,16 @@
 //! Event destinations: where an organization has its events sent, and the secrets that they are signed with.
 
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Duration, Utc};
 use domain::delivery::DisabledBecause;
 use domain::id::{DestinationId, OrganizationId};
 use serde::{Deserialize, Serialize};
 
 use super::Store;
-use super::error::StoreError;
-use super::item::{Change, Write, from_item, set_all, text, to_attribute, to_item};
+use super::error::{StoreError, Transaction};
+use super::item::{Change, Write, absent, from_item, set_all, text, to_attribute, to_item};
 use super::keys;
 
 /// Most destinations of one organization.
@@ -102,7 +105,8 @@ impl DestinationRow {
 }
 
 impl Store {
-    /// Creates a destination; answers the earlier row when the same one exists.
+    /// Creates a destination, and notes in the directory that the organization has had one; answers the earlier row when the
+    /// same one exists.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -111,9 +115,19 @@ impl Store {
         organization: &OrganizationId,
         row: &DestinationRow,
     ) -> Result<Option<DestinationRow>, StoreError> {
-        match self.put_new(to_item(&keys::destination(organization, &row.destination), row)?).await? {
-            Write::Done(_) => Ok(None),
-            Write::Refused(known) => from_item(known).map(Some),
+        let place = keys::destination(organization, &row.destination);
+        let noted = Change::new("SET has_destinations = :yes", "attribute_exists(pk)")
+            .value(":yes", AttributeValue::Bool(true));
+        let actions = vec![
+            self.put_action(to_item(&place, row)?, &absent())?,
+            self.update_action(&keys::directory(organization), &noted)?,
+        ];
+        match self.transact(actions).await? {
+            Transaction::Committed => Ok(None),
+            Transaction::Refused { .. } => {
+                let known = self.get(&place, true).await?.map(from_item).transpose()?;
+                known.map(Some).ok_or(StoreError::Contended { attempts: 1 })
+            }
         }
     }
 
@@ -129,6 +143,23 @@ impl Store {
         items.into_iter().map(from_item).collect()
     }
 
+    /// Whether a destination of the organization wanted events of a type at most [`crate::CACHE_SECONDS`] ago.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) async fn is_wanted(
+        &self,
+        organization: &OrganizationId,
+        kind: &str,
+    ) -> Result<bool, StoreError> {
+        let known = self.destinations.fresh(&organization.as_str().to_owned(), self.clock.now());
+        let destinations = match known {
+            Some(destinations) => destinations,
+            None => self.read_destinations(organization).await?,
+        };
+        Ok(destinations.iter().any(|destination| destination.wants(kind)))
+    }
+
     /// The destinations of an organization, for whoever tells them of an event. That there is none is remembered for
     /// [`crate::CACHE_SECONDS`]: most organizations' events go nowhere, and cost no read then. Else a strong read.
     ///
@@ -137,15 +168,21 @@ impl Store {
     pub async fn list_listening(
         &self,
         organization: &OrganizationId,
-    ) -> Result<Vec<DestinationRow>, StoreError> {
-        let (key, now) = (organization.as_str().to_owned(), self.clock.now());
-        if self.unheard.fresh(&key, now).is_some() {
-            return Ok(Vec::new());
+    ) -> Result<Arc<[DestinationRow]>, StoreError> {
+        let known = self.destinations.fresh(&organization.as_str().to_owned(), self.clock.now());
+        match known.filter(|destinations| destinations.is_empty()) {
+            Some(none) => Ok(none),
+            None => self.read_destinations(organization).await,
         }
-        let destinations = self.list_destinations(organization).await?;
-        if destinations.is_empty() {
-            self.unheard.keep(key, (), now);
-        }
+    }
+
+    async fn read_destinations(
+        &self,
+        organization: &OrganizationId,
+    ) -> Result<Arc<[DestinationRow]>, StoreError> {
+        let now = self.clock.now();
+        let destinations: Arc<[DestinationRow]> = self.list_destinations(organization).await?.into();
+        self.destinations.keep(organization.as_str().to_owned(), destinations.clone(), now);
         Ok(destinations)
     }
 

@@ -9,6 +9,7 @@
 //! | connection to a processor, with its sealed key | `<org>` | `PROCESSOR#<processor>` |
 //! | program | `<org>` | `PROGRAM#<prg>` |
 //! | event destination | `<org>` | `DESTINATION#<dst>` |
+//! | event that is to be told | `<org>#<msg>` | `EVENT` |
 //! | delivery of an event to a destination | `<org>#<dlv>` | `DELIVERY` |
 //! | terms, immutable | `<org>#<prg>` | `TERMS#<version>` |
 //! | daily report | `<org>` | `REPORT#<day>` |
@@ -57,8 +58,8 @@ use domain::discount::DiscountCode;
 use domain::fact::Customer;
 use domain::id::{
     ApiKeyId, BillingRunId, CheckId, DeliveryId, DestinationId, EndpointId, EntryId, ExternalId, IdError,
-    OrganizationId, ParticipantId, PartnerInvoiceId, Processor, ProcessorRef, ProgramId, RewardId, SourceId,
-    SourceKind, VisitorId, time_digits,
+    MessageId, OrganizationId, ParticipantId, PartnerInvoiceId, Processor, ProcessorRef, ProgramId, RewardId,
+    SourceId, SourceKind, VisitorId, time_digits,
 };
 use domain::ledger::Redemption;
 use domain::money::Currency;
@@ -135,6 +136,13 @@ pub(crate) fn program(organization: &OrganizationId, id: &ProgramId) -> Key {
 pub(crate) fn destination(organization: &OrganizationId, id: &DestinationId) -> Key {
     Key::new(organization.as_str(), format!("{DESTINATIONS}{id}"))
 }
+
+/// An event that is to be told.
+pub(crate) fn event(organization: &OrganizationId, id: &MessageId) -> Key {
+    Key::new(format!("{organization}#{id}"), EVENT)
+}
+
+const EVENT: &str = "EVENT";
 
 pub(crate) fn delivery(organization: &OrganizationId, id: &DeliveryId) -> Key {
     Key::new(format!("{organization}#{id}"), DELIVERY)
@@ -505,6 +513,7 @@ impl Due {
             DueTask::Rates { day, currency } => format!("exchange-rates/{day}/{currency}"),
             DueTask::BillingRun(run) => format!("billing-run/{run}"),
             DueTask::Check(check) => format!("check/{check}"),
+            DueTask::Event(event) => format!("event/{event}"),
             DueTask::Delivery(delivery) => format!("delivery/{delivery}"),
         }
     }
@@ -536,7 +545,9 @@ pub enum DueTask {
     BillingRun(BillingRunId),
     /// A check is to be gone on with.
     Check(CheckId),
-    /// An event is to be delivered.
+    /// An event is to be told.
+    Event(MessageId),
+    /// An event is to be delivered to a destination.
     Delivery(DeliveryId),
 }
 
@@ -554,6 +565,7 @@ impl Due {
             DueTask::Rates { day, currency } => rates(organization, *day, *currency),
             DueTask::BillingRun(id) => run(organization, id),
             DueTask::Check(id) => check(organization, id),
+            DueTask::Event(id) => event(organization, id),
             DueTask::Delivery(id) => delivery(organization, id),
         }
     }
@@ -577,6 +589,7 @@ pub fn parse_due(key: &Key) -> Option<Due> {
         }
         RUN => DueTask::BillingRun(BillingRunId::parse(rest).ok()?),
         CHECK => DueTask::Check(CheckId::parse(rest).ok()?),
+        EVENT => DueTask::Event(MessageId::parse(rest).ok()?),
         DELIVERY => DueTask::Delivery(DeliveryId::parse(rest).ok()?),
         TALLY => DueTask::Release(ParticipantId::parse(rest).ok()?),
         rates if rates.starts_with(RATES) => DueTask::Rates {

@@ -24,10 +24,12 @@ fn due_rows_read_back_as_they_are_written() {
     let reward_id = RewardId::of(&participant, at, &source_id, &rule, Unit::parse("USD").unwrap(), 0);
     let billing_run = BillingRunId::derive(&["a"]);
     let self_check = CheckId::derive(&["a"]);
+    let due_event = MessageId::derive(&["a"]);
     let due_delivery = DeliveryId::derive(&["a"]);
     for (key, task) in [
         (run(&organization, &billing_run), DueTask::BillingRun(billing_run)),
         (check(&organization, &self_check), DueTask::Check(self_check)),
+        (event(&organization, &due_event), DueTask::Event(due_event)),
         (delivery(&organization, &due_delivery), DueTask::Delivery(due_delivery)),
         (tally(&organization, &participant), DueTask::Release(participant.clone())),
         (referee(&organization, &external_id), DueTask::Referee(external_id)),

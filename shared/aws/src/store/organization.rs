@@ -107,7 +107,8 @@ impl Store {
         }
     }
 
-    /// A page of the directory, for the nightly run; `after` is the last organization seen.
+    /// A page of the directory, for the nightly run: organizations, and whether each has ever had a destination for its events;
+    /// `after` is the last organization seen.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -115,11 +116,14 @@ impl Store {
         &self,
         after: Option<&OrganizationId>,
         limit: i32,
-    ) -> Result<Vec<OrganizationId>, StoreError> {
+    ) -> Result<Vec<(OrganizationId, bool)>, StoreError> {
         let after = after.map(|after| key_attributes(&keys::directory(after)));
         let range = Range::new(keys::DIRECTORY, "org_", "org_~", limit);
         let (items, _) = self.query(&range, after).await?;
-        let parse = |item: &Item| OrganizationId::parse(text_of(item, "sk")).map_err(StoreError::corrupt);
+        let parse = |item: &Item| {
+            let id = OrganizationId::parse(text_of(item, "sk")).map_err(StoreError::corrupt)?;
+            Ok((id, item.contains_key("has_destinations")))
+        };
         items.iter().map(parse).collect()
     }
 

@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use chrono::{DateTime, Utc};
 use domain::billing::{InvoiceLine, InvoiceStatus, Period};
+use domain::event::Event;
 use domain::id::{BillingRunId, ExternalId, OrganizationId, ParticipantId, PartnerInvoiceId, ProgramId};
 use domain::ledger::Note;
 use domain::money::{Currency, Money};
@@ -257,8 +258,8 @@ impl Store {
         }
     }
 
-    /// Writes an invoice with another status. What stands on a void one is left to bill again. `false` when it changed in the
-    /// meantime.
+    /// Writes an invoice with another status, and the event that tells of it. What stands on a void one is left to bill again.
+    /// `false` when it changed in the meantime.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -266,10 +267,14 @@ impl Store {
         &self,
         organization: &OrganizationId,
         invoice: &PartnerInvoiceRow,
+        event: Option<&Event>,
     ) -> Result<bool, StoreError> {
         let mut actions = vec![self.invoice_action(organization, invoice)?];
         if !invoice.status.is_live() {
             actions.push(self.carry_action(organization, &invoice.program, &invoice.participant)?);
+        }
+        if let Some(event) = event {
+            actions.push(self.event_action(event)?);
         }
         Ok(matches!(self.transact(actions).await?, Transaction::Committed))
     }

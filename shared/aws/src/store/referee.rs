@@ -4,11 +4,12 @@
 //! write, and leaves the row due until all of it has been decided again. A customer's row does the same for sources
 //! whose payer is only known to the processor.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use chrono::{DateTime, Utc};
 use domain::code::ReferralCode;
+use domain::event::Event;
 use domain::id::{ExternalId, OrganizationId, ParticipantId, SourceId};
 use domain::referral::{Binding, Referral};
 use domain::tally::RefereeTally;
@@ -21,6 +22,7 @@ use super::item::{
 };
 use super::keys::{self, Key};
 use super::page::{Page, Range, after, write_cursor};
+use super::source::RefereeCount;
 use super::tally::TallyRow;
 
 /// Most sources that can wait for one referee or customer.
@@ -47,6 +49,9 @@ pub struct RefereeRow {
     /// Counts the writes of it.
     #[serde(default)]
     tally_version: u64,
+    /// Which of the referrals are told to have earned something.
+    #[serde(default)]
+    converted: BTreeSet<u32>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -86,6 +91,12 @@ impl RefereeRow {
     pub fn tally(&self, number: u32) -> RefereeTally {
         self.tallies.get(&number.to_string()).cloned().unwrap_or_default()
     }
+
+    /// Whether it is told of one of the referrals that it has earned something.
+    #[must_use]
+    pub fn has_converted(&self, number: u32) -> bool {
+        self.converted.contains(&number)
+    }
 }
 
 /// What goes with a new binding.
@@ -97,6 +108,8 @@ pub struct Companions {
     pub limited_code: Option<(ReferralCode, u32)>,
     /// The referrer's counters with this referral counted, as they are to be.
     pub tally: Option<TallyRow>,
+    /// What the outside is told of it, where anybody wants that.
+    pub event: Option<Event>,
 }
 
 /// How a new binding was taken.
@@ -137,7 +150,8 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Bound, StoreError> {
         let shares = binding.latest().map_or(0, |referral| referral.shares.len());
-        if companions.limited_code.is_none() && companions.tally.is_none() && shares == 0 {
+        let alone = companions.limited_code.is_none() && companions.tally.is_none() && shares == 0;
+        if alone && companions.event.is_none() {
             let signup = companions.decides_signup.then(|| SourceId::signup(id));
             return self
                 .commit_binding(organization, id, binding, signup.as_ref(), now)
@@ -171,6 +185,9 @@ impl Store {
         if let Some(tally) = &companions.tally {
             actions.push(self.tally_action(organization, tally)?);
         }
+        if let Some(event) = &companions.event {
+            actions.push(self.event_action(event)?);
+        }
         match self.transact(actions).await? {
             Transaction::Committed => {
                 let row = self.get_referee(organization, id).await?;
@@ -197,7 +214,8 @@ impl Store {
         }
     }
 
-    /// Replaces a binding by hand: a referral that was assigned or removed. `false` when it changed in the meantime.
+    /// Replaces a binding by hand: a referral that was assigned or removed, with the event that tells of it. `false` when it
+    /// changed in the meantime.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -207,6 +225,7 @@ impl Store {
         id: &ExternalId,
         before: &RefereeRow,
         binding: &Binding,
+        event: Option<&Event>,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
         let Binding::Bound { referral, former } = binding else {
@@ -245,28 +264,30 @@ impl Store {
                 self.put_action(referral_item(organization, &place, last, &last.referrer)?, &absent())?,
             );
         }
+        if let Some(event) = event {
+            actions.push(self.event_action(event)?);
+        }
         Ok(matches!(self.transact(actions).await?, Transaction::Committed))
     }
 
-    /// The write of what is counted of a referee, under the version that was read.
-    pub(crate) fn referee_tally_action(
+    /// The write of what a decision changes of a referee: what is counted of it, under the version that was read, and that a
+    /// referral of it has earned something, which is written once.
+    pub(crate) fn referee_action(
         &self,
         organization: &OrganizationId,
         id: &ExternalId,
-        before: &RefereeRow,
-        number_of: u32,
-        tally: &RefereeTally,
+        count: Option<&RefereeCount<'_>>,
+        converted: Option<u32>,
     ) -> Result<TransactWriteItem, StoreError> {
-        let mut tallies = before.tallies.clone();
-        tallies.insert(number_of.to_string(), tally.clone());
-        let attributes = vec![
-            ("tallies", to_attribute(&tallies)?),
-            ("tally_version", number(before.tally_version.saturating_add(1))),
-        ];
-        let change = match before.tally_version {
-            0 => set_all(attributes, "attribute_exists(binding) AND attribute_not_exists(tally_version)"),
-            version => set_all(attributes, "tally_version = :before").value(":before", number(version)),
-        };
+        let mut change =
+            count.map_or_else(|| Ok(Change::new("", "attribute_exists(binding)")), tally_change)?;
+        if let Some(converted) = converted {
+            change.expression.push_str(" ADD converted :referrals");
+            change.condition.push_str(" AND NOT contains(converted, :referral)");
+            change = change
+                .value(":referrals", AttributeValue::Ns(vec![converted.to_string()]))
+                .value(":referral", number(converted));
+        }
         self.update_action(&keys::referee(organization, id), &change)
     }
 
@@ -373,6 +394,21 @@ impl Store {
             .flatten()
             .collect())
     }
+}
+
+/// What is counted of a referee, one version up, on the condition that nobody else has counted.
+fn tally_change(count: &RefereeCount<'_>) -> Result<Change, StoreError> {
+    let RefereeCount { before, number: of, tally, .. } = count;
+    let mut tallies = before.tallies.clone();
+    tallies.insert(of.to_string(), (*tally).clone());
+    let attributes = vec![
+        ("tallies", to_attribute(&tallies)?),
+        ("tally_version", number(before.tally_version.saturating_add(1))),
+    ];
+    Ok(match before.tally_version {
+        0 => set_all(attributes, "attribute_exists(binding) AND attribute_not_exists(tally_version)"),
+        version => set_all(attributes, "tally_version = :before").value(":before", number(version)),
+    })
 }
 
 /// The write that binds. With `due`, sources may be waiting and the row becomes due; without, there must be none.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use chrono::{DateTime, Utc};
+use domain::event::Event;
 use domain::fact::{Customer, Payer};
 use domain::id::{ExternalId, Label, OrganizationId, ParticipantId, ProgramId, SourceId};
 use domain::ledger::{Entry, Note, Posted, Posting, Reward, RewardState};
@@ -60,6 +61,8 @@ pub struct Commit<'a> {
     pub tallies: &'a [TallyRow],
     /// The counters of the referee, as they are to be.
     pub referee: Option<RefereeCount<'a>>,
+    /// The referral that earns for the first time, where anybody wants to be told of that.
+    pub converted: Option<Converted<'a>>,
     /// Rewards whose second-level rewards are to be decided.
     pub cascades: &'a [SourceId],
     /// Whose balance is lessened by what was not spent in time, and how often it was spent of.
@@ -77,6 +80,17 @@ pub struct RefereeCount<'a> {
     pub number: u32,
     /// The counters.
     pub tally: &'a RefereeTally,
+}
+
+/// A referral that earns for the first time.
+#[derive(Debug, Clone, Copy)]
+pub struct Converted<'a> {
+    /// Whose.
+    pub referee: &'a ExternalId,
+    /// Which referral.
+    pub number: u32,
+    /// What is told of it.
+    pub event: &'a Event,
 }
 
 /// A source as it is stored.
@@ -225,9 +239,13 @@ impl Store {
         for tally in commit.tallies {
             actions.push(self.tally_action(organization, tally)?);
         }
-        if let Some(count) = &commit.referee {
-            let RefereeCount { referee, before, number, tally } = *count;
-            actions.push(self.referee_tally_action(organization, referee, before, number, tally)?);
+        let counted = commit.referee.as_ref().map(|count| count.referee);
+        if let Some(referee) = counted.or(commit.converted.map(|converted| converted.referee)) {
+            let number = commit.converted.map(|converted| converted.number);
+            actions.push(self.referee_action(organization, referee, commit.referee.as_ref(), number)?);
+        }
+        if let Some(converted) = &commit.converted {
+            actions.push(self.event_action(converted.event)?);
         }
         if let Some((participant, spending)) = &commit.spending {
             actions.push(self.spending_action(organization, participant, *spending)?);
