@@ -40,10 +40,11 @@ async fn warm() -> (World, Tenant, String, Participant) {
 }
 
 #[tokio::test]
-async fn issuing_a_code_costs_two_writes() {
+async fn issuing_a_code_costs_two_writes_with_an_index() {
     let (world, tenant, program, _) = warm().await;
     let (spent, _) = cost(&world, tenant.enrol(&program, "dora", "Dora's Bakery")).await;
-    assert_eq!(spent, (2, 0.0, 2.0));
+    // Two rows, and the participant's place in the list of its program.
+    assert_eq!(spent, (2, 0.0, 3.0));
     // The same again: both writes are refused by their conditions.
     let path = format!("/v1/programs/{program}/participants/dora");
     let (spent, answer) = cost(&world, tenant.call("PUT", &path, Some(&json!({})))).await;

@@ -9,6 +9,7 @@ mod fulfillment;
 mod idempotency;
 mod interleavings;
 mod manage;
+mod notifications;
 mod order;
 mod parked;
 mod payers;

@@ -43,7 +43,7 @@ fn events<'a>(function: &'a Function, kind: &'a str) -> impl Iterator<Item = (&'
 #[test]
 fn a_message_stays_hidden_for_six_times_as_long_as_its_consumer_may_take() {
     let template = template();
-    assert_eq!(template.event_sources().count(), 3);
+    assert_eq!(template.event_sources().count(), 4);
     for source in template.event_sources() {
         let queue = template.queue(&source.queue).unwrap();
         let timeout = template.function(&source.function).unwrap().timeout_s;
@@ -56,7 +56,8 @@ fn only_who_sends_itself_messages_may_do_so_for_long() {
     let template = template();
     for function in &template.functions {
         // Lambda ends a chain of a function's own messages after about sixteen unless it is told that it is meant.
-        let sends_to_itself = function.id == "AggregateReportsFunction";
+        let sends_to_itself =
+            ["AggregateReportsFunction", "SendNotificationFunction"].contains(&function.id.as_str());
         let allowed = function.properties.get("RecursiveLoop").and_then(Value::as_str) == Some("Allow");
         assert_eq!(allowed, sends_to_itself, "{}", function.id);
     }
@@ -247,9 +248,33 @@ fn no_policy_grants_more_than_it_names() {
         let granting: Vec<_> = more.iter().filter(|name| has(name)).collect();
         let own = resource.kind == "AWS::IAM::Role" && granting == [&"Policies"];
         assert!(granting.is_empty() || own, "{id} has {granting:?}");
-        assert!(!["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"].contains(&resource.kind.as_str()), "{id}");
+        let policy = ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"].contains(&resource.kind.as_str());
+        assert!(!policy || ["SendEmailPolicy", "SendSmsPolicy"].contains(&id.as_str()), "{id}");
     }
     assert!(template.document().pointer("/Globals/Function/Policies").is_none());
+}
+
+#[test]
+fn who_sends_notifications_may_do_so_where_a_parameter_says_so() {
+    let template = template();
+    for (id, condition, action, part, of) in [
+        ("SendEmailPolicy", "HasEmail", "ses:SendEmail", "Resource", ":identity/${EmailIdentity}"),
+        // A telephone number has no ARN, so that everything is named that is no topic.
+        ("SendSmsPolicy", "HasSms", "sns:Publish", "NotResource", ":sns:*:*:*"),
+    ] {
+        let resource = &template.document()["Resources"][id];
+        assert_eq!(resource["Condition"], condition, "{id}");
+        let properties = &resource["Properties"];
+        assert_eq!(properties["Roles"], serde_json::json!([{"Ref": "SendNotificationRole"}]), "{id}");
+        let statements = properties["PolicyDocument"]["Statement"].as_array().unwrap();
+        assert_eq!(statements.len(), 1, "{id}");
+        assert_eq!(statements[0]["Effect"], "Allow", "{id}");
+        assert_eq!(statements[0]["Action"], action, "{id}");
+        assert!(
+            statements[0][part].to_string().trim_end_matches(['"', '}']).ends_with(of.trim_end_matches('}')),
+            "{id}"
+        );
+    }
 }
 
 #[test]
@@ -402,6 +427,7 @@ async fn every_function_gets_the_variables_that_it_asks_for_and_no_other() {
     http!("ManageProgramFunction", manage_program);
     event!("FulfillRewardFunction", fulfill_reward);
     event!("DeliverWebhookFunction", deliver_webhook);
+    event!("SendNotificationFunction", send_notification);
     event!("SweepDueFunction", sweep_due);
     event!("AggregateReportsFunction", aggregate_reports);
     let options = Options { ticking: false, ..Options::default() };

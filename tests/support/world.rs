@@ -31,8 +31,14 @@ impl World {
 
     /// The same, deployed with these parameters of the template.
     pub async fn start_with(parameters: &[(&str, &str)]) -> Self {
+        Self::start_sending(parameters, None).await
+    }
+
+    /// The same with somebody who stands for Amazon SES and SNS.
+    pub async fn start_sending(parameters: &[(&str, &str)], senders: Option<String>) -> Self {
         let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let options = Options { ticking: false, parameters: parameters.collect(), ..Options::default() };
+        let options =
+            Options { ticking: false, parameters: parameters.collect(), senders, ..Options::default() };
         let world = Self::on(Stage::start(options).await.unwrap());
         world.sleep_through_the_night().await;
         world

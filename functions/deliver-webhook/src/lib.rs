@@ -11,7 +11,7 @@ use aws::batch::{self, Outcome};
 use aws::outbound::{Outbound, Reach, SystemResolver};
 use aws::queue::{DELAY_SECONDS_MAX, Queue};
 use aws::seal::{SealError, Sealer};
-use aws::store::{DeliveryClaim, DeliveryRow, DestinationRow, Store, StoreError};
+use aws::store::{DeliveryRow, DestinationRow, DueClaim, Store, StoreError};
 use aws::telemetry::{DELIVERIES_FAILED, DESTINATIONS_DISABLED, Metrics};
 use aws::{Clock, ConfigError, HandlerError, Platform};
 use chrono::{DateTime, Utc};
@@ -143,9 +143,9 @@ async fn begin(deps: &Deps, event: &Event, destination: &DestinationRow) -> Resu
 /// Goes on with a delivery that is due; `false` when there is none.
 async fn go_on(deps: &Deps, organization: &OrganizationId, id: &DeliveryId) -> Result<bool, DeliverError> {
     let row = match deps.store.claim_delivery(organization, id, deps.clock.now()).await? {
-        DeliveryClaim::Claimed(row) => *row,
-        DeliveryClaim::NotDue => return Ok(true),
-        DeliveryClaim::Absent => return Ok(false),
+        DueClaim::Claimed(row) => *row,
+        DueClaim::NotDue => return Ok(true),
+        DueClaim::Absent => return Ok(false),
     };
     match deps.store.find_destination(organization, &row.destination).await? {
         Some(destination) if destination.disabled.is_none() => {

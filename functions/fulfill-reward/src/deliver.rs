@@ -8,7 +8,7 @@ use domain::ledger::{CONFIRM_DAYS, Failure, Handed, News, Outside, Reward, Rewar
 use domain::terms::Deliverer;
 
 use crate::way::{Receipt, Step, Undone, Way as _};
-use crate::{Deps, Undelivered, news};
+use crate::{Deps, Undelivered, actions, news};
 
 /// Delivers a reward that was claimed.
 pub(crate) async fn deliver(
@@ -51,10 +51,11 @@ pub(crate) async fn rest(
         // It has changed: the message that tells of it has been sent, and it is due.
         return Ok(());
     }
-    news::tell(deps, organization, reward, None).await?;
+    let made = news::tell(deps, organization, reward, None).await?;
     let after = Reward { untold: Vec::new(), ..reward.clone() };
     // If it has changed since, it is due, and looked at again.
     deps.store.move_reward(organization, reward, &after, deps.clock.now()).await?;
+    actions::announce(deps, organization, made).await;
     Ok(())
 }
 
@@ -86,10 +87,11 @@ async fn complete(
     let fulfilled = Untold { news: News::Fulfilled, number: 0, at: now };
     let is_delivered = after.state == RewardState::Fulfilled;
     let last = is_delivered.then(|| news::event(organization, &after, &fulfilled));
-    news::tell(deps, organization, &reward, last).await?;
+    let made = news::tell(deps, organization, &reward, last).await?;
     let written =
         write(deps, organization, reward, now, |reward| reward.completed(outside.clone(), told, now));
     if let Some(reward) = written.await? {
+        actions::announce(deps, organization, made).await;
         deps.metrics.fulfilled(&reward, now);
         tracing::info!(reward.id = %reward.reward, attempt = reward.attempt, "fulfilled");
         return tell_of_corrections(deps, organization, &reward).await;

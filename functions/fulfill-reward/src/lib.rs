@@ -5,6 +5,7 @@
 //! crash in between tells it again, under the same id, and never loses it. One that is delivered outside is delivered in steps
 //! ([`way`]). One that somebody else is to deliver waits for their confirmation.
 
+mod actions;
 mod deliver;
 mod news;
 mod own_discount;
@@ -14,6 +15,7 @@ pub mod ways;
 
 use aws::batch::{self, Outcome};
 use aws::handler::chain;
+use aws::queue::Queue;
 use aws::settle::Settler;
 use aws::store::{Claim, Store};
 use aws::telemetry::Metrics;
@@ -31,6 +33,7 @@ pub struct Deps {
     pub store: Store,
     /// How rewards reach somebody outside the engine.
     pub ways: Ways,
+    notify_queue: Queue,
     settler: Settler,
     clock: Clock,
     metrics: Metrics,
@@ -48,7 +51,7 @@ impl<E: std::error::Error + 'static> From<E> for Undelivered {
 
 impl Deps {
     /// From the platform and the function's variables: `TABLE_NAME`, `EVENTS_QUEUE_URL`, `FULFILL_QUEUE_URL`,
-    /// `SEALING_KEY_SECRET_ARN`, `STRIPE_API_BASE`.
+    /// `NOTIFY_QUEUE_URL`, `SEALING_KEY_SECRET_ARN`, `STRIPE_API_BASE`.
     ///
     /// # Errors
     /// [`ConfigError`] names the variable that is missing.
@@ -56,8 +59,9 @@ impl Deps {
         let store = Store::new(platform, lookup)?;
         let settler = Settler::new(platform, lookup, &store)?;
         let clock = platform.clock.clone();
+        let notify_queue = Queue::new(platform, lookup, "NOTIFY_QUEUE_URL")?;
         let ways = Ways::new(platform, lookup, store.clone())?;
-        Ok(Self { store, ways, settler, clock, metrics: Metrics::default() })
+        Ok(Self { store, ways, notify_queue, settler, clock, metrics: Metrics::default() })
     }
 
     /// Which also measures its deliveries.

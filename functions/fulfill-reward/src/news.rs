@@ -1,18 +1,19 @@
 //! What the outside is told of a reward.
 
 use domain::event::{Event, RewardData, What};
-use domain::id::{OrganizationId, SourceKind};
+use domain::id::{NotificationId, OrganizationId, SourceKind};
 use domain::ledger::{News, Reward, Untold};
 
-use crate::{Deps, Undelivered};
+use crate::{Deps, Undelivered, actions};
 
-/// Tells everything that is still to be told of a reward, and then `last`.
+/// Tells everything that is still to be told of a reward, and then `last`; answers the notification that is to be sent once it
+/// is written that this was told.
 pub(crate) async fn tell(
     deps: &Deps,
     organization: &OrganizationId,
     reward: &Reward,
     last: Option<Event>,
-) -> Result<(), Undelivered> {
+) -> Result<Option<NotificationId>, Undelivered> {
     let mut events: Vec<Event> =
         reward.untold.iter().map(|untold| event(organization, reward, untold)).collect();
     // Who reaches a milestone earns its reward.
@@ -23,13 +24,15 @@ pub(crate) async fn tell(
     }
     events.extend(last);
     if events.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
+    let is_delivered = events.iter().any(|event| matches!(event.what, What::RewardFulfilled(_)));
+    let made = if is_delivered { actions::take(deps, organization, reward).await? } else { None };
     let taken = deps.settler.events.queue.send_all(&events).await?;
     if taken < events.len() {
         return Err(Undelivered(format!("the queue took {taken} of {} events", events.len())));
     }
-    Ok(())
+    Ok(made)
 }
 
 /// What is told of one thing that happened to a reward.

@@ -1,11 +1,12 @@
 //! Participants: enrolled once, each with a referral code that never changes.
 
 use aws::http::{Caller, Json, ParticipantView, Path, PathId, Problem, ProblemBody, Refusal};
-use aws::store::{Enrolled, ParticipantRow};
+use aws::store::{Enrolled, JourneyRow, ParticipantRow};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use domain::code::ReferralCode;
+use domain::contact::Contact;
 use domain::customers::Customers;
 use domain::event::{Event, ParticipantData, What};
 use domain::id::{ExternalId, OrganizationId, ParticipantId, ProgramId};
@@ -30,6 +31,8 @@ pub(crate) struct EnrolRequest {
     name: Option<String>,
     /// Your payment processors' ids of it as a customer of yours, where rewards shall be delivered there. PATCH changes them.
     customers: Option<Customers>,
+    /// Where it is reached, where the engine shall send e-mail or text messages. PATCH changes it.
+    contact: Option<Contact>,
 }
 
 /// Enrol a participant and issue its code
@@ -52,7 +55,7 @@ pub(crate) async fn enrol(
 ) -> Result<Response, Problem> {
     let program = ProgramId::own(&program, "program")?;
     let external_id = ExternalId::theirs(&external_id, "{external_id}")?;
-    let EnrolRequest { name, customers } = request.value;
+    let EnrolRequest { name, customers, contact } = request.value;
     let name = checked_name(name)?;
     let now = deps.edge.now();
 
@@ -72,14 +75,19 @@ pub(crate) async fn enrol(
         code: ReferralCode::generate(&letters_from, &entropy, 0),
         assignments: Vec::new(),
         customers: customers.unwrap_or_default(),
+        contact: contact.unwrap_or_default(),
+        unsubscribed_at: None,
         created_at: now,
     };
-    let (row, created) = match deps.events.wanted(created_event(&caller.organization, &row)).await? {
-        Some(_) => enrol_and_tell(&deps, &caller.organization, row, &letters_from, &entropy).await?,
-        None => {
-            let (row, created) = deps.edge.store.commit_participant(&caller.organization, &row).await?;
-            (claim_code(&deps, &caller.organization, row, &letters_from, &entropy).await?, created)
-        }
+    let organization = &caller.organization;
+    let is_told = deps.events.wanted(created_event(organization, &row)).await?.is_some();
+    let ways = ways(&deps, organization, &row).await?;
+    let (row, created) = if is_told || !ways.is_empty() {
+        let more = More { is_told, ways };
+        enrol_with(&deps, organization, row, &more, &letters_from, &entropy).await?
+    } else {
+        let (row, created) = deps.edge.store.commit_participant(organization, &row).await?;
+        (claim_code(&deps, organization, row, &letters_from, &entropy).await?, created)
     };
 
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
@@ -87,20 +95,40 @@ pub(crate) async fn enrol(
     Ok((status, [("location", location)], axum::Json(ParticipantView::from(row))).into_response())
 }
 
-/// Enrols a participant of an organization that wants to be told: all in one transaction, with a code that is free.
-async fn enrol_and_tell(
+/// What is written with an enrolment where somebody has asked for it.
+struct More {
+    /// Whether it is told.
+    is_told: bool,
+    /// The participant's ways through campaigns.
+    ways: Vec<JourneyRow>,
+}
+
+/// How a participant's ways through the campaigns of its program begin.
+async fn ways(
+    deps: &Deps,
+    organization: &OrganizationId,
+    row: &ParticipantRow,
+) -> Result<Vec<JourneyRow>, Problem> {
+    let campaigns = deps.edge.store.list_recent_campaigns(organization).await?;
+    let own = campaigns.iter().filter(|campaign| campaign.program == row.program);
+    Ok(own.filter_map(|campaign| JourneyRow::begin(campaign, row)).collect())
+}
+
+/// Enrols a participant with more: all in one transaction, with a code that is free.
+async fn enrol_with(
     deps: &Deps,
     organization: &OrganizationId,
     mut row: ParticipantRow,
+    more: &More,
     name: &str,
     entropy: &[u8; 32],
 ) -> Result<(ParticipantRow, bool), Problem> {
     let mut codes_taken = 0;
     for _ in 0..CODE_ATTEMPTS_MAX {
-        let event = created_event(organization, &row);
-        match deps.edge.store.commit_enrolment(organization, &row, Some(&event)).await? {
+        let event = more.is_told.then(|| created_event(organization, &row));
+        match deps.edge.store.commit_enrolment(organization, &row, event.as_ref(), &more.ways).await? {
             Enrolled::New => {
-                deps.events.announce(Some(&event)).await;
+                deps.events.announce(event.as_ref()).await;
                 return Ok((row, true));
             }
             Enrolled::Known(known) => {

@@ -62,10 +62,10 @@ pub(crate) struct GrantRequest {
 pub(crate) struct ActionRequest {
     /// Who: your own name of an administrator, or of the system that did it; 1 to 100 characters.
     #[schema(example = "admin_3", min_length = 1, max_length = 100)]
-    actor: String,
+    pub(crate) actor: String,
     /// Why: 1 to 500 characters; what was done unless told.
     #[schema(min_length = 1, max_length = 500)]
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
 }
 
 /// Who does something that needs a reason, and the reason.

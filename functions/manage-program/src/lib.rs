@@ -5,6 +5,7 @@ mod api_keys;
 mod billing_runs;
 mod bulk;
 mod by_hand;
+mod campaigns;
 mod checks;
 mod decisions;
 mod deliveries;
@@ -13,6 +14,7 @@ mod endpoints;
 mod enrollments;
 mod exchange_rates;
 mod ledger;
+mod notifications;
 mod organizations;
 mod page;
 mod parked;
@@ -27,6 +29,7 @@ mod replay;
 mod reports;
 mod rewards;
 mod simulation;
+mod tasks;
 mod terms;
 mod tokens;
 
@@ -106,7 +109,17 @@ pub fn router(deps: Deps) -> Router {
         .route("/v1/programs/{program}/groups/{group}", put(terms::change_group))
         .route("/v1/programs/{program}/terms/{version}", get(terms::read))
         .route("/v1/programs/{program}/simulate", post(simulation::simulate))
+        .route("/v1/programs/{program}/participants", get(participants::list))
         .route("/v1/participants/{id}", patch(participants::change))
+        .route("/v1/participants/{id}/notifications", get(notifications::list))
+        .route("/v1/participants/{id}/campaigns", get(campaigns::journeys))
+        .route("/v1/campaigns", post(campaigns::create).get(campaigns::list))
+        .route("/v1/campaigns/{id}", get(campaigns::read).patch(campaigns::change))
+        .route("/v1/tasks", get(tasks::list))
+        .route("/v1/tasks/{id}", get(tasks::read))
+        .route("/v1/tasks/{id}/done", post(tasks::finish))
+        .route("/v1/tasks/{id}/dismiss", post(tasks::dismiss))
+        .route("/v1/unsubscribe/{token}", get(notifications::ask).post(notifications::unsubscribe))
         .route("/v1/webhook-endpoints", post(endpoints::create).get(endpoints::list))
         .route("/v1/webhook-endpoints/{endpoint}", patch(endpoints::change).delete(endpoints::remove))
         .route("/v1/event-destinations", post(destinations::create).get(destinations::list))
@@ -183,7 +196,20 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         terms::list_groups,
         terms::change_group,
         simulation::simulate,
+        participants::list,
         participants::change,
+        notifications::list,
+        notifications::ask,
+        notifications::unsubscribe,
+        campaigns::create,
+        campaigns::list,
+        campaigns::read,
+        campaigns::change,
+        campaigns::journeys,
+        tasks::list,
+        tasks::read,
+        tasks::finish,
+        tasks::dismiss,
         endpoints::create,
         endpoints::list,
         endpoints::change,

@@ -1,18 +1,22 @@
-//! What an administrator sets for one participant: its group, its own terms, whether it takes part at all, and what
-//! payment processors call it.
+//! The participants of a program, and what an administrator sets for one: its group, its own terms, whether it takes part at
+//! all, what payment processors call it, where it is reached, and whether it gets campaigns.
 
-use aws::http::{Caller, Json, ParticipantView, Path, PathId, Problem, ProblemBody};
+use aws::http::{
+    Caller, Json, Params, ParticipantView, Path, PathId, Problem, ProblemBody, open_cursor, seal_cursor,
+};
 use aws::store::{ParticipantRow, ProgramRow, StoreError};
 use axum::extract::State;
 use chrono::{DateTime, Utc};
+use domain::contact::{Contact, EmailAddress, PhoneNumber};
 use domain::customers::Customers;
-use domain::id::{Label, OrganizationId, ParticipantId, StripeCustomerId};
+use domain::id::{Label, OrganizationId, ParticipantId, ProgramId, StripeCustomerId};
 use domain::program::Assignment;
 use domain::terms::{Terms, TermsDraft};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::Deps;
+use crate::page::PageQuery;
 use crate::terms::{ATTEMPTS_MAX, check_labels, check_terms, refused};
 
 /// A change of a participant: what is left out stays.
@@ -33,6 +37,62 @@ pub(crate) struct ParticipantChange {
     #[serde(default, deserialize_with = "crate::nullable")]
     #[schema(value_type = Option<CustomersChange>)]
     customers: Option<Option<CustomersChange>>,
+    /// Where it is reached; null for nowhere. In effect at once.
+    #[serde(default, deserialize_with = "crate::nullable")]
+    #[schema(value_type = Option<ContactChange>)]
+    contact: Option<Option<ContactChange>>,
+    /// Whether it gets campaigns. In effect at once.
+    subscribed: Option<bool>,
+}
+
+/// A change of where a participant is reached: what is left out stays.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ContactChange {
+    /// Its e-mail address; null to remove it.
+    #[serde(default, deserialize_with = "crate::nullable")]
+    #[schema(value_type = Option<String>, example = "anna@example.com")]
+    email: Option<Option<EmailAddress>>,
+    /// Its telephone number in E.164; null to remove it.
+    #[serde(default, deserialize_with = "crate::nullable")]
+    #[schema(value_type = Option<String>, example = "+4930123456")]
+    phone: Option<Option<PhoneNumber>>,
+}
+
+/// A page of participants.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ParticipantList {
+    /// The oldest first.
+    data: Vec<ParticipantView>,
+    /// Where to go on; absent at the end.
+    next_cursor: Option<String>,
+}
+
+/// List the participants of a program
+///
+/// A participant is in the list a moment after it was enrolled.
+#[utoipa::path(get, path = "/v1/programs/{program}/participants", operation_id = "list_participants", tag = "participants",
+    params(("program" = String, Path, description = "The program"), PageQuery),
+    responses((status = 200, body = ParticipantList),
+              (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
+pub(crate) async fn list(
+    State(deps): State<Deps>,
+    caller: Caller,
+    Path(program): Path<String>,
+    Params(query): Params<PageQuery>,
+) -> Result<axum::Json<ParticipantList>, Problem> {
+    let (store, organization) = (&deps.edge.store, &caller.organization);
+    let program = ProgramId::own(&program, "program")?;
+    let list = format!("participants of {program}");
+    let cursor = open_cursor(&list, query.cursor.as_deref())?;
+    let known = store.find_recent_program(organization, &program).await?;
+    known.ok_or_else(|| Problem::not_found("program"))?;
+    let limit = usize::try_from(query.limit.get()).unwrap_or(1);
+    let page = store.list_participants(organization, &program, cursor.as_deref(), limit).await?;
+    Ok(axum::Json(ParticipantList {
+        data: page.rows.into_iter().map(ParticipantView::from).collect(),
+        next_cursor: page.next.map(|next| seal_cursor(&list, &next)),
+    }))
 }
 
 /// A change of a participant's ids at payment processors: what is left out stays.
@@ -48,7 +108,8 @@ pub(crate) struct CustomersChange {
 /// Change a participant's terms
 ///
 /// Its group, its own terms, or whether it takes part. In effect a minute after it is accepted; a participant can be
-/// changed 50 times. What payment processors call it is in effect at once, and can be changed as often as you like. Whether referrals that exist already follow is said by the program's `terms_policy` at the time of
+/// changed 50 times. What payment processors call it, where it is reached and whether it gets campaigns is in effect at once,
+/// and can be changed as often as you like. Whether referrals that exist already follow is said by the program's `terms_policy` at the time of
 /// the change; a participant that is switched off earns nothing by any. Idempotent: what is so already is no change.
 #[utoipa::path(patch, path = "/v1/participants/{id}", operation_id = "change_participant", tag = "participants",
     params(("id" = String, Path, description = "The participant's id (prt_...)")),
@@ -65,15 +126,32 @@ pub(crate) async fn change(
     let (store, organization) = (&deps.edge.store, &caller.organization);
     let id = ParticipantId::own(&id, "participant")?;
     let change = request.value;
-    let row = change_assignment(&deps, organization, &id, &change).await?;
-    let Some(customers) = change.customers.map(|change| changed(&row.customers, change)) else {
-        return Ok(axum::Json(row.into()));
-    };
-    if customers == row.customers {
-        return Ok(axum::Json(row.into()));
+    let mut row = change_assignment(&deps, organization, &id, &change).await?;
+    let customers = change.customers.map(|change| changed(&row.customers, change));
+    if let Some(customers) = customers.filter(|customers| *customers != row.customers) {
+        row = found(store.commit_customers(organization, &id, &customers).await?)?;
     }
-    let row = store.commit_customers(organization, &id, &customers).await?;
-    row.map(|row| axum::Json(row.into())).ok_or_else(|| Problem::not_found("participant"))
+    let contact = change.contact.map(|change| changed_contact(&row.contact, change));
+    if let Some(contact) = contact.filter(|contact| *contact != row.contact) {
+        row = found(store.commit_contact(organization, &id, &contact).await?)?;
+    }
+    if let Some(subscribed) = change.subscribed.filter(|wanted| *wanted == row.unsubscribed_at.is_some()) {
+        row = found(store.commit_subscription(organization, &id, subscribed).await?)?;
+    }
+    Ok(axum::Json(row.into()))
+}
+
+fn found(row: Option<ParticipantRow>) -> Result<ParticipantRow, Problem> {
+    row.ok_or_else(|| Problem::not_found("participant"))
+}
+
+/// Where a participant is reached as a change leaves it.
+fn changed_contact(before: &Contact, change: Option<ContactChange>) -> Contact {
+    let Some(ContactChange { email, phone }) = change else { return Contact::default() };
+    Contact {
+        email: email.unwrap_or_else(|| before.email.clone()),
+        phone: phone.unwrap_or_else(|| before.phone.clone()),
+    }
 }
 
 /// The ids at payment processors as a change leaves them.

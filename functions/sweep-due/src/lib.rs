@@ -2,18 +2,20 @@
 //! worker again or finished here. It changes nothing that is not due, and may run at any time and any number of times.
 
 use aws::handler::chain;
-use aws::queue::Queue;
+use aws::queue::{Queue, QueueError};
 use aws::settle::{SettleError, Settler};
 use aws::store::Store;
-use aws::store::keys::{DUE_SHARDS, Due, DueTask};
+use aws::store::keys::{DUE_SHARDS, Due, DueTask, LATER_SHARDS};
 use aws::{Clock, ConfigError, HandlerError, Platform};
 use chrono::Duration;
-use domain::message::{FulfillMessage, ReportMessage, WebhookMessage};
+use domain::message::{FulfillMessage, NotifyMessage, ReportMessage, WebhookMessage};
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 
 /// Most rows of one shard in one run; the next run, a minute later, goes on.
 const ROWS_PER_SHARD: i32 = 200;
+/// The same of a shard of ways through campaigns, which come many at once and are only sent on.
+const WAYS_PER_SHARD: i32 = 1_000;
 /// Most sources that waited for the exchange rates of one day and currency in one run.
 const SOURCES_PER_RATE: u32 = 300;
 /// Shards that are read at the same time. One after another, most of a run is waiting; all at once, each would open a
@@ -29,12 +31,13 @@ pub struct Deps {
     pub store: Store,
     settler: Settler,
     report_queue: Queue,
+    notify_queue: Queue,
     clock: Clock,
 }
 
 impl Deps {
     /// From the platform and the function's variables: `TABLE_NAME`, `FULFILL_QUEUE_URL`, `REPORT_QUEUE_URL`,
-    /// `EVENTS_QUEUE_URL`.
+    /// `EVENTS_QUEUE_URL`, `NOTIFY_QUEUE_URL`.
     ///
     /// # Errors
     /// [`ConfigError`] names the variable that is missing.
@@ -42,7 +45,8 @@ impl Deps {
         let store = Store::new(platform, lookup)?;
         let settler = Settler::new(platform, lookup, &store)?;
         let report_queue = Queue::new(platform, lookup, "REPORT_QUEUE_URL")?;
-        Ok(Self { store, settler, report_queue, clock: platform.clock.clone() })
+        let notify_queue = Queue::new(platform, lookup, "NOTIFY_QUEUE_URL")?;
+        Ok(Self { store, settler, report_queue, notify_queue, clock: platform.clock.clone() })
     }
 }
 
@@ -53,7 +57,10 @@ impl Deps {
 /// cannot be finished stays due, is logged, and keeps no other row waiting.
 pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
     let until = deps.clock.now() - Duration::seconds(PATIENCE_SECONDS);
-    let read = stream::iter(0..DUE_SHARDS).map(|shard| deps.store.list_due(shard, until, ROWS_PER_SHARD));
+    let read = stream::iter(0..DUE_SHARDS + LATER_SHARDS).map(|shard| {
+        let rows = if shard < DUE_SHARDS { ROWS_PER_SHARD } else { WAYS_PER_SHARD };
+        deps.store.list_due(shard, until, rows)
+    });
     let shards: Vec<_> = read.buffered(READ_AT_ONCE).collect().await;
     let (mut sent, mut finished, mut failed) = (0_usize, 0_usize, 0_usize);
     let mut unread = None;
@@ -62,44 +69,19 @@ pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
             unread = Some(error);
             Vec::new()
         });
-        let (mut messages, mut runs, mut told) = (Vec::new(), Vec::new(), Vec::new());
+        let mut messages = Messages::default();
         for due in rows {
-            match due.task {
-                DueTask::Reward(reward) => {
-                    messages.push(FulfillMessage::RewardDueV1 { organization: due.organization, reward });
+            let Some(due) = messages.take(due) else { continue };
+            match finish(deps, &due).await {
+                Ok(()) => finished = finished.saturating_add(1),
+                Err(error) => {
+                    failed = failed.saturating_add(1);
+                    tracing::error!(error = chain(&error), "a due row cannot be finished");
                 }
-                DueTask::BillingRun(run) => {
-                    runs.push(ReportMessage::BillingRunDueV1 { organization: due.organization, run });
-                }
-                DueTask::Check(check) => {
-                    runs.push(ReportMessage::CheckDueV1 { organization: due.organization, check });
-                }
-                DueTask::Event(event) => {
-                    told.push(WebhookMessage::EventDueV1 { organization: due.organization, event });
-                }
-                DueTask::Delivery(delivery) => {
-                    told.push(WebhookMessage::WebhookDueV1 { organization: due.organization, delivery });
-                }
-                DueTask::Referee(_)
-                | DueTask::Customer(_)
-                | DueTask::Source(_)
-                | DueTask::Cascade(_)
-                | DueTask::Release(_)
-                | DueTask::Rates { .. } => match finish(deps, &due).await {
-                    Ok(()) => finished = finished.saturating_add(1),
-                    Err(error) => {
-                        failed = failed.saturating_add(1);
-                        tracing::error!(error = chain(&error), "a due row cannot be finished");
-                    }
-                },
             }
         }
-        let taken = deps.settler.fulfill_queue.send_all(&messages).await;
-        sent = sent.saturating_add(taken.map_err(|error| HandlerError::failed(&error))?);
-        let taken = deps.settler.events.queue.send_all(&told).await;
-        sent = sent.saturating_add(taken.map_err(|error| HandlerError::failed(&error))?);
-        let taken = deps.report_queue.send_all(&runs).await;
-        sent = sent.saturating_add(taken.map_err(|error| HandlerError::failed(&error))?);
+        let taken = messages.send(deps).await.map_err(|error| HandlerError::failed(&error))?;
+        sent = sent.saturating_add(taken);
     }
     tracing::info!(sent, finished, failed, "swept");
     if let Some(error) = unread {
@@ -108,14 +90,73 @@ pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
     Ok(json!({"sent": sent, "finished": finished, "failed": failed}))
 }
 
+/// What is left to workers, by their queues.
+#[derive(Debug, Default)]
+struct Messages {
+    fulfill: Vec<FulfillMessage>,
+    webhooks: Vec<WebhookMessage>,
+    reports: Vec<ReportMessage>,
+    notify: Vec<NotifyMessage>,
+}
+
+impl Messages {
+    /// Takes what a worker has to do; answers what is to be finished here.
+    fn take(&mut self, due: Due) -> Option<Due> {
+        let organization = due.organization.clone();
+        match due.task {
+            DueTask::Reward(reward) => {
+                self.fulfill.push(FulfillMessage::RewardDueV1 { organization, reward });
+            }
+            DueTask::BillingRun(run) => {
+                self.reports.push(ReportMessage::BillingRunDueV1 { organization, run })
+            }
+            DueTask::Check(check) => self.reports.push(ReportMessage::CheckDueV1 { organization, check }),
+            DueTask::Event(event) => {
+                self.webhooks.push(WebhookMessage::EventDueV1 { organization, event });
+            }
+            DueTask::Delivery(delivery) => {
+                self.webhooks.push(WebhookMessage::WebhookDueV1 { organization, delivery });
+            }
+            DueTask::Notification(notification) => {
+                self.notify.push(NotifyMessage::NotificationDueV1 { organization, notification });
+            }
+            DueTask::Journey { participant, campaign } => {
+                self.notify.push(NotifyMessage::JourneyDueV1 { organization, participant, campaign });
+            }
+            DueTask::Walk(campaign) => {
+                self.notify.push(NotifyMessage::CampaignDueV1 { organization, campaign })
+            }
+            DueTask::Referee(_)
+            | DueTask::Customer(_)
+            | DueTask::Source(_)
+            | DueTask::Cascade(_)
+            | DueTask::Release(_)
+            | DueTask::Rates { .. } => return Some(due),
+        }
+        None
+    }
+
+    /// Sends them; answers how many were taken.
+    async fn send(&self, deps: &Deps) -> Result<usize, QueueError> {
+        let mut taken = deps.settler.fulfill_queue.send_all(&self.fulfill).await?;
+        taken = taken.saturating_add(deps.settler.events.queue.send_all(&self.webhooks).await?);
+        taken = taken.saturating_add(deps.report_queue.send_all(&self.reports).await?);
+        Ok(taken.saturating_add(deps.notify_queue.send_all(&self.notify).await?))
+    }
+}
+
 async fn finish(deps: &Deps, due: &Due) -> Result<(), SettleError> {
     let organization = &due.organization;
     match &due.task {
+        // These are left to workers.
         DueTask::Reward(_)
         | DueTask::BillingRun(_)
         | DueTask::Check(_)
         | DueTask::Event(_)
-        | DueTask::Delivery(_) => Ok(()),
+        | DueTask::Delivery(_)
+        | DueTask::Notification(_)
+        | DueTask::Journey { .. }
+        | DueTask::Walk(_) => Ok(()),
         DueTask::Referee(referee) => {
             let row = deps.store.get_referee(organization, referee).await?;
             deps.settler.release_referee(organization, referee, &row.waiting).await

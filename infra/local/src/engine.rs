@@ -40,8 +40,9 @@ pub(crate) fn secret_arn(id: &str) -> String {
 }
 
 /// What `Ref` and `Fn::GetAtt` answer on this stage.
-pub(crate) fn names(template: &Template, queues: &BTreeMap<String, QueueAddress>) -> Names {
+pub(crate) fn names(template: &Template, queues: &BTreeMap<String, QueueAddress>, api: &str) -> Names {
     let mut names = Names::default();
+    names.set_attribute("Api", "ApiEndpoint", api);
     for (parameter, default) in template.parameter_defaults() {
         names.set_reference(&parameter, default);
     }

@@ -13,9 +13,11 @@ pub(crate) struct Endpoints {
     pub(crate) dynamodb: String,
     pub(crate) sqs: String,
     pub(crate) secrets: String,
+    /// Whoever stands for SES and SNS: nobody, unless a test has somebody.
+    pub(crate) senders: String,
 }
 
-/// One macro for three SDKs: their configurations are alike, but of no common type.
+/// One macro for all SDKs: their configurations are alike, but of no common type.
 macro_rules! client {
     ($sdk:ident, $endpoint:expr, $http:expr) => {{
         use $sdk::config::{BehaviorVersion, Credentials, Region, StalledStreamProtectionConfig};
@@ -42,7 +44,11 @@ pub(crate) fn with_client(endpoints: &Endpoints, clock: Clock, http: SharedHttpC
     Platform::new(SdkConfig::builder().build(), clock)
         .with_dynamodb(client!(aws_sdk_dynamodb, &endpoints.dynamodb, http.clone()))
         .with_sqs(client!(aws_sdk_sqs, &endpoints.sqs, http.clone()))
-        .with_secrets(client!(aws_sdk_secretsmanager, &endpoints.secrets, http))
+        .with_secrets(client!(aws_sdk_secretsmanager, &endpoints.secrets, http.clone()))
+        .with_senders(
+            client!(aws_sdk_sesv2, &endpoints.senders, http.clone()),
+            client!(aws_sdk_sns, &endpoints.senders, http),
+        )
 }
 
 /// A `DynamoDB` client of its own, with its own connections.

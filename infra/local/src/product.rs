@@ -31,6 +31,7 @@ pub fn functions() -> Registry {
         .http("ManageProgramFunction", http!(manage_program))
         .event("FulfillRewardFunction", event!(fulfill_reward))
         .event("DeliverWebhookFunction", event!(deliver_webhook))
+        .event("SendNotificationFunction", event!(send_notification))
         .event("SweepDueFunction", event!(sweep_due))
         .event("AggregateReportsFunction", event!(aggregate_reports))
 }

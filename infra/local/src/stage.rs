@@ -44,13 +44,18 @@ pub struct Options {
     pub ticking: bool,
     /// The template's parameters that are not to have their defaults.
     pub parameters: Vec<(String, String)>,
+    /// Where whoever stands for SES and SNS listens. Nobody does unless told: what is sent through them is tried again.
+    pub senders: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { port: 0, state: None, ticking: true, parameters: Vec::new() }
+        Self { port: 0, state: None, ticking: true, parameters: Vec::new(), senders: None }
     }
 }
+
+/// Where nobody listens.
+const NOBODY: &str = "http://127.0.0.1:9";
 
 /// The whole product on loopback: every function, its table, its queues, its schedules. It ends when it is dropped.
 pub struct Stage {
@@ -158,10 +163,14 @@ async fn start(options: Options, template: Template, registry: Registry) -> Resu
     let clock_offset_ms = Arc::new(AtomicI64::new(state.clock_offset_ms()?));
     let clock = Clock::shifted(clock_offset_ms.clone());
     let delays = Delays::new(clock.clone());
-    let (endpoints, addresses) = start_engines(&state, &template, &secrets, &delays).await?;
+    let listener = TcpListener::bind(("127.0.0.1", options.port)).await;
+    let listener = listener.with_context(|| format!("cannot listen on port {}", options.port))?;
+    let address = listener.local_addr()?;
+    let (mut endpoints, addresses) = start_engines(&state, &template, &secrets, &delays).await?;
+    endpoints.senders = options.senders.unwrap_or(endpoints.senders);
     let faults = Faults::default();
     let platform = platform::build(&endpoints, clock.clone(), faults.clone());
-    let mut names = engine::names(&template, &addresses);
+    let mut names = engine::names(&template, &addresses, &engine::endpoint(address));
     for (name, value) in &options.parameters {
         names.set_reference(name, value);
     }
@@ -177,9 +186,6 @@ async fn start(options: Options, template: Template, registry: Registry) -> Resu
         state,
     });
 
-    let listener = TcpListener::bind(("127.0.0.1", options.port)).await;
-    let listener = listener.with_context(|| format!("cannot listen on port {}", options.port))?;
-    let address = listener.local_addr()?;
     engine::serve(listener, gateway::router(core.clone()));
     poller::spawn(&core);
     if options.ticking {
@@ -201,6 +207,7 @@ async fn start_engines(
         dynamodb: engine::endpoint(engine::dynamodb::start(state.database().as_deref()).await?),
         sqs: engine::endpoint(engine::sqs::start(delays.clone()).await?),
         secrets: engine::endpoint(engine::secrets::start(by_arn).await?),
+        senders: NOBODY.to_owned(),
     };
     engine::dynamodb::create_tables(&platform::dynamodb(&endpoints), &template.tables).await?;
     let addresses = engine::sqs::create_queues(&platform::sqs(&endpoints), &template.queues).await?;

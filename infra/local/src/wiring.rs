@@ -37,14 +37,14 @@ impl Wiring {
         };
         let queues: BTreeMap<_, _> =
             template.queues.iter().map(|queue| (queue.id.clone(), address(&queue.id))).collect();
-        let names = engine::names(&template, &queues);
+        let names = engine::names(&template, &queues, "http://api");
         Ok(Self { registry: crate::product::functions(), template, names })
     }
 
     /// What functions are built with whose every call to the engines goes through this client.
     pub fn platform(http: SharedHttpClient, clock: Clock) -> Platform {
         let engine = || "http://engines".to_owned();
-        let endpoints = Endpoints { dynamodb: engine(), sqs: engine(), secrets: engine() };
+        let endpoints = Endpoints { dynamodb: engine(), sqs: engine(), secrets: engine(), senders: engine() };
         platform::with_client(&endpoints, clock, http)
     }
 

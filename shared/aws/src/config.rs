@@ -16,7 +16,13 @@ pub struct ConfigError {
 /// # Errors
 /// [`ConfigError`] names it.
 pub fn required(lookup: Lookup<'_>, name: &str) -> Result<String, ConfigError> {
-    lookup(name).filter(|value| !value.is_empty()).ok_or_else(|| ConfigError { name: name.to_owned() })
+    optional(lookup, name).ok_or_else(|| ConfigError { name: name.to_owned() })
+}
+
+/// A variable that may be missing; an empty one is.
+#[must_use]
+pub fn optional(lookup: Lookup<'_>, name: &str) -> Option<String> {
+    lookup(name).filter(|value| !value.is_empty())
 }
 
 /// The lookup of a running function.

@@ -49,7 +49,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// An SDK error in a line: the service's code and message, or what went wrong on the way.
-pub(crate) fn in_short<E, R>(error: &SdkError<E, R>) -> String
+pub fn in_short<E, R>(error: &SdkError<E, R>) -> String
 where
     SdkError<E, R>: std::error::Error + ProvideErrorMetadata,
 {

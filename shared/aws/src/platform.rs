@@ -29,6 +29,8 @@ pub struct Platform {
     dynamodb: Arc<OnceLock<aws_sdk_dynamodb::Client>>,
     sqs: Arc<OnceLock<aws_sdk_sqs::Client>>,
     secrets: Arc<OnceLock<aws_sdk_secretsmanager::Client>>,
+    ses: Arc<OnceLock<aws_sdk_sesv2::Client>>,
+    sns: Arc<OnceLock<aws_sdk_sns::Client>>,
     /// What dials others than AWS, where it is given.
     pub(crate) outbound: Option<SharedHttpConnector>,
     /// The clock.
@@ -66,6 +68,8 @@ impl Platform {
             dynamodb: Arc::default(),
             sqs: Arc::default(),
             secrets: Arc::default(),
+            ses: Arc::default(),
+            sns: Arc::default(),
             outbound: None,
             clock,
             entropy: Entropy::system(),
@@ -97,6 +101,12 @@ impl Platform {
         Self { outbound: Some(connector), ..self }
     }
 
+    /// The same with given clients of SES and SNS.
+    #[must_use]
+    pub fn with_senders(self, ses: aws_sdk_sesv2::Client, sns: aws_sdk_sns::Client) -> Self {
+        Self { ses: Arc::new(ses.into()), sns: Arc::new(sns.into()), ..self }
+    }
+
     /// The same with a given Secrets Manager client.
     #[must_use]
     pub fn with_secrets(self, client: aws_sdk_secretsmanager::Client) -> Self {
@@ -113,6 +123,18 @@ impl Platform {
     #[must_use]
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
         self.sqs.get_or_init(|| aws_sdk_sqs::Client::new(&self.sdk)).clone()
+    }
+
+    /// SES.
+    #[must_use]
+    pub fn ses(&self) -> aws_sdk_sesv2::Client {
+        self.ses.get_or_init(|| aws_sdk_sesv2::Client::new(&self.sdk)).clone()
+    }
+
+    /// SNS.
+    #[must_use]
+    pub fn sns(&self) -> aws_sdk_sns::Client {
+        self.sns.get_or_init(|| aws_sdk_sns::Client::new(&self.sdk)).clone()
     }
 
     /// Secrets Manager.

@@ -11,8 +11,10 @@ use crate::{Clock, Meter, Platform};
 
 mod audit;
 mod billing;
+mod campaign;
 mod carry;
 mod check;
+mod claim;
 mod code;
 mod connection;
 mod customer;
@@ -27,6 +29,7 @@ mod invoice_lines;
 mod item;
 pub mod keys;
 mod ledger;
+mod notification;
 mod organization;
 mod page;
 mod parked;
@@ -40,22 +43,26 @@ mod referral_report;
 mod reward;
 mod source;
 mod tally;
+mod task;
 mod token;
 mod touch;
 
 pub use audit::{DayPage, DayRow, InvoiceRead, LedgerRead};
 pub use billing::{BillingRunRow, NewRun, Position, ProgramBillingRow, RunInvoice, RunStatus};
+pub use campaign::{CAMPAIGNS_MAX, CampaignRow, JourneyRow, MessagesRow, WalkRow};
 pub use carry::Carried;
 pub use check::{CheckCounts, CheckPosition, CheckRow, CheckScope, FINDINGS_MAX};
+pub use claim::DueClaim;
 pub use code::{CodeRow, Enrolled, ParticipantRow, Promo};
 pub use connection::ConnectionRow;
 pub use customer::CustomerLink;
-pub use delivery::{DeliveryClaim, DeliveryRow};
+pub use delivery::DeliveryRow;
 pub use destination::{DESTINATIONS_MAX, DestinationChange, DestinationRow, DestinationSecret, Disabled};
 pub use due::DueRow;
 pub use error::{StoreError, Transaction};
 pub use invoice_lines::Open;
 pub use item::Item;
+pub use notification::NotificationRow;
 pub use organization::{ApiKeyRow, EndpointRow, KEYS_MAX, OrganizationRow};
 pub use page::Page;
 pub use parked::{PARKED_DAYS, Parked, Parking};
@@ -67,6 +74,7 @@ pub use referee::{Bind, Bound, Companions, RefereeRow};
 pub use reward::{Claim, LEASE_SECONDS, Moved};
 pub use source::{Commit, Converted, Grant, RefereeCount, SourceRow, Waiting};
 pub use tally::TallyRow;
+pub use task::{Closed, TaskRow};
 pub use token::TokenRow;
 
 /// The table and what a process keeps in memory of it. Clones share both.
@@ -82,6 +90,8 @@ pub struct Store {
     /// The destinations of organizations.
     destinations: Arc<Cache<String, Arc<[DestinationRow]>>>,
     programs: Arc<Cache<(String, String), ProgramRow>>,
+    campaigns: Arc<Cache<String, Vec<CampaignRow>>>,
+    messages: Arc<Cache<keys::Key, MessagesRow>>,
     terms: Arc<Cache<(String, String, u32), domain::terms::Terms>>,
     participants: Arc<Cache<keys::Key, ParticipantRow>>,
     codes: Arc<Cache<keys::Key, CodeRow>>,
@@ -107,6 +117,8 @@ impl Store {
             connections: Arc::default(),
             destinations: Arc::default(),
             programs: Arc::default(),
+            campaigns: Arc::default(),
+            messages: Arc::default(),
             terms: Arc::default(),
             participants: Arc::default(),
             codes: Arc::default(),

@@ -23,6 +23,10 @@ pub const OVERDUE_ROWS: &str = "OverdueRows";
 pub const DESTINATIONS_DISABLED: &str = "DestinationsDisabled";
 /// Deliveries of events that were given up.
 pub const DELIVERIES_FAILED: &str = "DeliveriesFailed";
+/// Notifications that were handed to their transport.
+pub const NOTIFICATIONS_SENT: &str = "NotificationsSent";
+/// Notifications that were given up.
+pub const NOTIFICATIONS_FAILED: &str = "NotificationsFailed";
 /// What tells the functions, and so the deployments, apart.
 pub const DIMENSION: &str = "FunctionName";
 /// The stated bound of [`REWARD_DELAY`]; docs/operations.md says how it comes about, and an alarm watches it.

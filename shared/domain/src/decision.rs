@@ -368,6 +368,7 @@ fn promise(rule: &RewardRule, case: &Case<'_>, whole: Money, then: &ProgramThen)
         confirm_days: rule.confirm_days,
         percent_off: value::percent_off(rule),
         sku: value::sku(rule),
+        message: rule.message.is_some(),
         needs_approval,
         held_until: (rule.hold_days > 0).then(|| after(rule.hold_days)),
         // Whether it really is below is known once everything that the decision earns has been added.

@@ -7,11 +7,12 @@ use utoipa::ToSchema;
 
 use crate::code::ReferralCode;
 use crate::id::{
-    ExternalId, MessageId, OrganizationId, ParticipantId, PartnerInvoiceId, ProgramId, RewardId, RuleId,
-    SourceId,
+    ExternalId, MessageId, NotificationId, OrganizationId, ParticipantId, PartnerInvoiceId, ProgramId,
+    RewardId, RuleId, SourceId,
 };
 use crate::ledger::{Reward, RewardState};
 use crate::money::Money;
+use crate::notification::{About, Written};
 use crate::referral::Referral;
 use crate::terms::{Deliverer, RewardKind};
 
@@ -94,6 +95,9 @@ pub enum What {
     /// A day's report was written.
     #[serde(rename = "report.ready")]
     ReportReady(ReportData),
+    /// A notification is to be sent, by whoever listens.
+    #[serde(rename = "notification.due")]
+    NotificationDue(NotificationData),
 }
 
 /// A participant.
@@ -181,6 +185,29 @@ pub struct PartnerInvoiceData {
     pub total: Money,
 }
 
+/// A notification that is to be sent to a participant, as it is written. Its id is yours to send it once by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NotificationData {
+    /// Its id.
+    pub notification: NotificationId,
+    /// For whom.
+    pub participant: ParticipantId,
+    /// Your own id.
+    pub external_id: ExternalId,
+    /// The program.
+    pub program: ProgramId,
+    /// What it is about.
+    pub about: About,
+    /// Whether it is sent whether or not its participant has unsubscribed: true of rewards, false of campaigns.
+    pub transactional: bool,
+    /// What it says.
+    #[serde(flatten)]
+    pub written: Written,
+    /// Where the participant can unsubscribe from campaigns; of a campaign alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsubscribe_url: Option<String>,
+}
+
 /// A report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReportData {
@@ -190,7 +217,7 @@ pub struct ReportData {
 
 impl What {
     /// Every type, as it is written.
-    pub const TYPES: [&'static str; 17] = [
+    pub const TYPES: [&'static str; 18] = [
         "participant.created",
         "referral.created",
         "referral.converted",
@@ -208,6 +235,7 @@ impl What {
         "fraud.flagged",
         "partner_invoice.finalized",
         "report.ready",
+        "notification.due",
     ];
 
     /// Its type, as it is written.
@@ -231,6 +259,7 @@ impl What {
             Self::FraudFlagged(_) => "fraud.flagged",
             Self::PartnerInvoiceFinalized(_) => "partner_invoice.finalized",
             Self::ReportReady(_) => "report.ready",
+            Self::NotificationDue(_) => "notification.due",
         }
     }
 }

@@ -148,6 +148,14 @@ own_id!(
     CheckId, "chk_"
 );
 own_id!(
+    /// A campaign.
+    CampaignId, "cmp_"
+);
+own_id!(
+    /// A task for an administrator.
+    TaskId, "tsk_"
+);
+own_id!(
     /// A queue message; derived from what it announces.
     MessageId, "msg_"
 );
@@ -232,6 +240,16 @@ text_id!(
     PartnerInvoiceId, |text| check_own(text, "pin_", DIGITS + TIME_DIGITS + TAIL_DIGITS, "pin_<46 base-32 digits>")
 );
 
+text_id!(
+    /// A notification. It names its own place: 26 digits of the participant, 10 of the time, 10 of what it is about.
+    NotificationId, |text| check_own(text, "ntf_", DIGITS + TIME_DIGITS + TAIL_DIGITS, "ntf_<46 base-32 digits>")
+);
+text_id!(
+    /// What a participant unsubscribes with: 26 digits of the organization, 26 of the participant, 26 that only the engine
+    /// can compute from these.
+    UnsubscribeToken, |text| check_own(text, "uns_", 3 * DIGITS, "uns_<78 base-32 digits>")
+);
+
 impl ParticipantId {
     /// The participant that a program knows by `external_id`.
     #[must_use]
@@ -297,6 +315,43 @@ impl PartnerInvoiceId {
     #[must_use]
     pub fn place(&self) -> (&str, &str) {
         place_in(&self.0)
+    }
+}
+
+impl NotificationId {
+    /// What is sent to a participant at a moment about something: the same thing has the same id.
+    #[must_use]
+    pub fn of(participant: &ParticipantId, at: DateTime<Utc>, about: &[&str]) -> Self {
+        let tail = base32(&digest("ntf_", about), TAIL_DIGITS);
+        Self(format!("ntf_{}{}{tail}", participant.digits(), time_digits(at)))
+    }
+
+    /// The participant that it is for.
+    #[must_use]
+    pub fn participant(&self) -> ParticipantId {
+        participant_in(&self.0)
+    }
+
+    /// Where it stands among its participant's: time digits, then the tail.
+    #[must_use]
+    pub fn place(&self) -> (&str, &str) {
+        place_in(&self.0)
+    }
+}
+
+impl UnsubscribeToken {
+    /// The token of a participant; `seal` is what only the engine can compute from both.
+    #[must_use]
+    pub fn new(organization: &OrganizationId, participant: &ParticipantId, seal: &[u8; 32]) -> Self {
+        let organization = organization.as_str().get(4..).unwrap_or_default();
+        Self(format!("uns_{organization}{}{}", participant.digits(), base32(seal, DIGITS)))
+    }
+
+    /// Whose it says to be: nothing is known of that until it is the token that [`Self::new`] makes for them.
+    #[must_use]
+    pub fn claims(&self) -> (OrganizationId, ParticipantId) {
+        let digits = |from: usize| self.0.get(from..from.saturating_add(DIGITS)).unwrap_or_default();
+        (OrganizationId(format!("org_{}", digits(4))), ParticipantId(format!("prt_{}", digits(4 + DIGITS))))
     }
 }
 

@@ -4,8 +4,10 @@
 
 pub mod audit;
 pub mod billing;
+pub mod campaign;
 pub mod chargebee;
 pub mod code;
+pub mod contact;
 pub mod customers;
 pub mod decision;
 pub mod delivery;
@@ -16,6 +18,7 @@ pub mod id;
 pub mod ledger;
 pub mod message;
 pub mod money;
+pub mod notification;
 pub mod paddle;
 pub mod program;
 pub mod rate;
@@ -27,6 +30,8 @@ pub mod simulation;
 pub mod source;
 pub mod stripe;
 pub mod tally;
+pub mod task;
+pub mod template;
 pub mod terms;
 pub mod touch;
 pub mod variant;

@@ -8,7 +8,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::event::{Event, What};
-use crate::id::{BillingRunId, CheckId, DeliveryId, MessageId, OrganizationId, RewardId};
+use crate::id::{
+    BillingRunId, CampaignId, CheckId, DeliveryId, MessageId, NotificationId, OrganizationId, ParticipantId,
+    RewardId,
+};
 
 /// A reward is due for delivery. Producer: whoever committed it, and the sweeper; consumer: fulfill-reward.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +91,39 @@ pub enum WebhookMessage {
     },
 }
 
+/// Work on what participants are sent. Consumer: send-notification.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum NotifyMessage {
+    /// A notification is to be sent. Producer: fulfill-reward and send-notification, and the sweeper.
+    #[serde(rename = "notification.due.v1")]
+    NotificationDueV1 {
+        /// Whose.
+        organization: OrganizationId,
+        /// Which; it names its own place in the table.
+        notification: NotificationId,
+    },
+    /// A participant's way through a campaign is to be looked at. Producer: the sweeper.
+    #[serde(rename = "journey.due.v1")]
+    JourneyDueV1 {
+        /// Whose.
+        organization: OrganizationId,
+        /// Whose way.
+        participant: ParticipantId,
+        /// Through which campaign.
+        campaign: CampaignId,
+    },
+    /// A campaign is to come to those who were enrolled before it. Producer: the sweeper, and send-notification where it
+    /// stopped.
+    #[serde(rename = "campaign.due.v1")]
+    CampaignDueV1 {
+        /// Whose.
+        organization: OrganizationId,
+        /// Which campaign.
+        campaign: CampaignId,
+    },
+}
+
 /// What deliver-webhook is given: an event that is to be told, or what is due.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
@@ -143,6 +179,36 @@ mod tests {
             ReportMessage::BillingRunDueV1 { organization, run: BillingRunId::from_entropy(&[0; 17]) };
         let json = r#"{"type":"billing_run.due.v1","organization":"org_00000000000000000000000000","run":"run_00000000000000000000000000"}"#;
         assert_eq!(serde_json::to_string(&billing).unwrap(), json);
+    }
+
+    #[test]
+    fn the_messages_of_notifications_keep_their_wire_form() {
+        let organization = OrganizationId::from_entropy(&[0; 17]);
+        let participant = ParticipantId::from_entropy(&[0; 17]);
+        let campaign = CampaignId::from_entropy(&[0; 17]);
+        let notification = NotificationId::parse(&format!("ntf_{}", "0".repeat(46))).unwrap();
+        let messages = [
+            (
+                NotifyMessage::NotificationDueV1 { organization: organization.clone(), notification },
+                r#"{"type":"notification.due.v1","organization":"org_00000000000000000000000000","notification":"ntf_0000000000000000000000000000000000000000000000"}"#,
+            ),
+            (
+                NotifyMessage::JourneyDueV1 {
+                    organization: organization.clone(),
+                    participant,
+                    campaign: campaign.clone(),
+                },
+                r#"{"type":"journey.due.v1","organization":"org_00000000000000000000000000","participant":"prt_00000000000000000000000000","campaign":"cmp_00000000000000000000000000"}"#,
+            ),
+            (
+                NotifyMessage::CampaignDueV1 { organization, campaign },
+                r#"{"type":"campaign.due.v1","organization":"org_00000000000000000000000000","campaign":"cmp_00000000000000000000000000"}"#,
+            ),
+        ];
+        for (message, json) in messages {
+            assert_eq!(serde_json::to_string(&message).unwrap(), json);
+            assert_eq!(serde_json::from_str::<NotifyMessage>(json).unwrap(), message);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Terms: the rules of a program as its owner writes them. A version of them is numbered and never changes; what is
 //! written is checked for every contradiction before it becomes one ([`TermsDraft::flaws`]).
 
+mod action;
 mod amount;
 mod attribution;
 mod flaws;
@@ -13,12 +14,14 @@ use utoipa::ToSchema;
 use crate::id::{Channel, Label};
 use crate::money::{Currency, Money};
 
+pub use action::{MessageTemplate, TaskTemplate, Transport};
 pub use amount::{
     Basis, FixedAmount, Milestone, Milestones, OnDrop, PerCurrencyAmount, PercentOff, PercentageAmount,
     ProductAmount, RuleAmount, Tier, TierAmount, TierBy, Tiers,
 };
 pub use attribution::{Attribution, AttributionModel, Precedence};
 pub use flaws::Flaw;
+pub(crate) use flaws::Flaws;
 pub use rule::{
     Approval, Cap, CapPeriod, Conditions, Deliverer, Limits, LineFilter, OverCap, Prorations, Recipient,
     Repeat, RewardKind, RewardRule, RuleStatus, Trigger,

@@ -55,7 +55,7 @@ impl Scene<'_> {
     async fn enrolment(&self, rows: &mut Vec<Row>) -> Result<()> {
         progress("  codes and sign-ups");
         let tenant = self.tenant();
-        let issue = Operation::new("issue a code", CALL).within(2, 2.0, 0.0).least(1.0, 0.0);
+        let issue = Operation::new("issue a code", CALL).within(2, 3.0, 0.0).least(1.0, 0.0);
         let call = async |n| drop(tenant.enrol(&self.program, &format!("account-{n}"), "Blue Lotus").await);
         rows.push(self.measure(issue, call).await?);
 

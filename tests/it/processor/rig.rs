@@ -5,6 +5,7 @@ use std::rc::Rc;
 use aws::store::{ParticipantRow, Store};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::code::ReferralCode;
+use domain::contact::Contact;
 use domain::customers::Customers;
 use domain::id::{
     ExternalId, OrganizationId, ParticipantId, ProgramId, RewardId, RuleId, SourceId, StripeCustomerId,
@@ -207,6 +208,8 @@ fn participant(organization: &OrganizationId, now: DateTime<Utc>) -> Participant
         assignments: Vec::new(),
         customers: Customers { stripe: Some(StripeCustomerId::parse(CUSTOMER).unwrap()) },
         created_at: now - TimeDelta::days(1),
+        contact: Contact::default(),
+        unsubscribed_at: None,
     }
 }
 

@@ -83,13 +83,15 @@ fn an_enrolment_with_a_code_that_is_taken_writes_nothing() {
                 code: ReferralCode::parse(code).unwrap(),
                 assignments: Vec::new(),
                 customers: domain::customers::Customers::default(),
+                contact: domain::contact::Contact::default(),
+                unsubscribed_at: None,
                 created_at: world.now(),
             }
         };
         let enrol = async |row: &ParticipantRow| {
             let what = What::ReportReady(ReportData { day: world.now().date_naive() });
             let event = Event::new(&organization, what, row.participant.as_str(), world.now());
-            (store.commit_enrolment(&organization, row, Some(&event)).await.unwrap(), event)
+            (store.commit_enrolment(&organization, row, Some(&event), &[]).await.unwrap(), event)
         };
         let (anna, ben) = (row("anna", "ABC-2345"), row("ben", "ABC-2345"));
         let (enrolled, told) = enrol(&anna).await;

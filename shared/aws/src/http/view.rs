@@ -1,6 +1,7 @@
 //! What more than one function shows in the same form.
 
 use chrono::{DateTime, Utc};
+use domain::contact::Contact;
 use domain::customers::Customers;
 use domain::id::{Channel, ExternalId, Label, ParticipantId, ProgramId};
 use domain::referral::{ChosenTouch, FoundBy, Referral};
@@ -99,6 +100,10 @@ pub struct ParticipantView {
     pub effective_from: Option<DateTime<Utc>>,
     /// Your payment processors' ids of it as a customer of yours: where credit and discounts are delivered to.
     pub customers: Customers,
+    /// Where it is reached, for notifications that are sent by e-mail or as text messages.
+    pub contact: Contact,
+    /// Since when it has unsubscribed from campaigns; null when it gets them.
+    pub unsubscribed_at: Option<DateTime<Utc>>,
     /// When it was enrolled.
     pub created_at: DateTime<Utc>,
 }
@@ -117,6 +122,8 @@ impl From<ParticipantRow> for ParticipantView {
             own_terms_version: newest.as_ref().and_then(|newest| newest.own_version),
             group: newest.and_then(|newest| newest.group),
             customers: row.customers,
+            contact: row.contact,
+            unsubscribed_at: row.unsubscribed_at,
             created_at: row.created_at,
         }
     }

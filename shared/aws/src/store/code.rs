@@ -7,6 +7,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::code::ReferralCode;
+use domain::contact::Contact;
 use domain::customers::Customers;
 use domain::event::Event;
 use domain::id::{ExternalId, OrganizationId, ParticipantId, Processor, ProcessorRef, ProgramId};
@@ -15,8 +16,9 @@ use domain::referral::CodeOwner;
 use serde::{Deserialize, Serialize};
 
 use super::Store;
+use super::campaign::{JourneyRow, journey_item};
 use super::error::{StoreError, Transaction};
-use super::item::{Change, Item, Write, absent, from_item, text, to_attribute, to_item};
+use super::item::{Change, Item, Write, absent, from_item, index_in, set_all, text, to_attribute, to_item};
 use super::keys;
 
 /// A participant.
@@ -39,9 +41,18 @@ pub struct ParticipantRow {
     /// What payment processors call it, for deliveries there.
     #[serde(default, skip_serializing_if = "Customers::is_empty")]
     pub customers: Customers,
+    /// Where it is reached.
+    #[serde(default, skip_serializing_if = "Contact::is_empty")]
+    pub contact: Contact,
+    /// Since when it has unsubscribed from campaigns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsubscribed_at: Option<DateTime<Utc>>,
     /// When it was enrolled.
     pub created_at: DateTime<Utc>,
 }
+
+/// The condition that a participant is there.
+const ENROLLED: &str = "attribute_exists(pk)";
 
 /// Whose a code is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,14 +170,14 @@ impl Store {
         organization: &OrganizationId,
         row: &ParticipantRow,
     ) -> Result<(ParticipantRow, bool), StoreError> {
-        let item = to_item(&keys::participant(organization, &row.participant), row)?;
-        match self.put_new(item).await? {
+        match self.put_new(participant_item(organization, row)?).await? {
             Write::Done(_) => Ok((row.clone(), true)),
             Write::Refused(known) => Ok((from_item(known)?, false)),
         }
     }
 
-    /// Enrols a participant and claims its code in one transaction, with the event that tells of it.
+    /// Enrols a participant and claims its code in one transaction, with the event that tells of it and its ways through
+    /// campaigns.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -175,12 +186,16 @@ impl Store {
         organization: &OrganizationId,
         row: &ParticipantRow,
         event: Option<&Event>,
+        ways: &[JourneyRow],
     ) -> Result<Enrolled, StoreError> {
-        let item = to_item(&keys::participant(organization, &row.participant), row)?;
+        let item = participant_item(organization, row)?;
         let (code, free) = code_claim(organization, row)?;
         let mut actions = vec![self.put_action(item, &absent())?, self.put_action(code, &free)?];
         if let Some(event) = event {
             actions.push(self.event_action(event)?);
+        }
+        for way in ways {
+            actions.push(self.put_action(journey_item(organization, way)?, &absent())?);
         }
         let Transaction::Refused { rows } = self.transact(actions).await? else { return Ok(Enrolled::New) };
         let mut rows = rows.into_iter();
@@ -234,11 +249,53 @@ impl Store {
         id: &ParticipantId,
         customers: &Customers,
     ) -> Result<Option<ParticipantRow>, StoreError> {
-        let change = Change::new("SET customers = :customers", "attribute_exists(pk)")
-            .value(":customers", to_attribute(customers)?);
+        let change = set_all(vec![("customers", to_attribute(customers)?)], ENROLLED);
+        self.change_participant(organization, id, &change).await
+    }
+
+    /// Says where a participant is reached from now on; answers as [`Self::commit_customers`] does.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn commit_contact(
+        &self,
+        organization: &OrganizationId,
+        id: &ParticipantId,
+        contact: &Contact,
+    ) -> Result<Option<ParticipantRow>, StoreError> {
+        let change = set_all(vec![("contact", to_attribute(contact)?)], ENROLLED);
+        self.change_participant(organization, id, &change).await
+    }
+
+    /// Says whether a participant gets campaigns from now on; answers as [`Self::commit_customers`] does. Since when it has
+    /// unsubscribed stays.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn commit_subscription(
+        &self,
+        organization: &OrganizationId,
+        id: &ParticipantId,
+        subscribed: bool,
+    ) -> Result<Option<ParticipantRow>, StoreError> {
+        let change = if subscribed {
+            Change::new("", ENROLLED).removing(["unsubscribed_at"])
+        } else {
+            Change::new("SET unsubscribed_at = if_not_exists(unsubscribed_at, :now)", ENROLLED)
+                .value(":now", to_attribute(&self.clock.now())?)
+        };
+        self.change_participant(organization, id, &change).await
+    }
+
+    async fn change_participant(
+        &self,
+        organization: &OrganizationId,
+        id: &ParticipantId,
+        change: &Change,
+    ) -> Result<Option<ParticipantRow>, StoreError> {
         let key = keys::participant(organization, id);
         self.participants.forget(&key);
-        match self.update(&key, &change).await? {
+        match self.update(&key, change).await? {
             Write::Done(item) => from_item(item).map(Some),
             Write::Refused(_) => Ok(None),
         }
@@ -343,4 +400,12 @@ fn code_claim(organization: &OrganizationId, row: &ParticipantRow) -> Result<(It
     )
     .value(":participant", text(row.participant.as_str()));
     Ok((to_item(&keys::code(organization, &row.code), &code)?, free))
+}
+
+/// A participant, in the list of its program.
+fn participant_item(organization: &OrganizationId, row: &ParticipantRow) -> Result<Item, StoreError> {
+    let mut item = to_item(&keys::participant(organization, &row.participant), row)?;
+    let listing = keys::participant_listing(organization, &row.program, &row.participant, row.created_at);
+    index_in(&mut item, keys::LISTING_INDEX, &listing);
+    Ok(item)
 }

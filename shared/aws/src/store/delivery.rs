@@ -2,17 +2,17 @@
 //! the time of its next attempt, or, while a worker is at it, by the end of that worker's lease. Whoever moves that time
 //! on has claimed it; what became of an attempt is written only under the claim that it was made under.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use domain::delivery::{Attempt, DeliveryState, Failure};
-use domain::id::{DeliveryId, DestinationId, MessageId, OrganizationId, time_digits};
+use domain::id::{DeliveryId, DestinationId, MessageId, OrganizationId};
 use serde::{Deserialize, Serialize};
 
 use super::Store;
+use super::claim::{DueClaim, lease_end, still_claimed};
 use super::error::StoreError;
-use super::item::{Change, Item, Write, from_item, index_in, key_of, number, text, to_item};
+use super::item::{Change, Item, Write, from_item, index_in, key_of, number, to_item};
 use super::keys::{self, Key};
 use super::page::{Page, Range, after, write_cursor};
-use super::reward::LEASE_SECONDS;
 
 /// Days that a delivery can be looked at, and replayed, once it is done.
 const DONE_DAYS: i64 = 30;
@@ -48,17 +48,6 @@ pub struct DeliveryRow {
     pub created_at: DateTime<Utc>,
 }
 
-/// How a claim ended.
-#[derive(Debug)]
-pub enum DeliveryClaim {
-    /// Claimed: the delivery as it is to be attempted.
-    Claimed(Box<DeliveryRow>),
-    /// It is not due, is done, or another worker is at it.
-    NotDue,
-    /// There is no such delivery.
-    Absent,
-}
-
 impl Store {
     /// Writes a delivery that its maker attempts at once; `false` when there is one already.
     ///
@@ -83,16 +72,8 @@ impl Store {
         organization: &OrganizationId,
         id: &DeliveryId,
         now: DateTime<Utc>,
-    ) -> Result<DeliveryClaim, StoreError> {
-        let change = Change::new("SET due_sk = :lease, claims = claims + :one", "due_sk <= :now")
-            .value(":lease", text(time_digits(lease_end(now))))
-            .value(":now", text(time_digits(now)))
-            .value(":one", number(1));
-        match self.update(&keys::delivery(organization, id), &change).await? {
-            Write::Done(item) => Ok(DeliveryClaim::Claimed(Box::new(from_item(item)?))),
-            Write::Refused(item) if item.is_empty() => Ok(DeliveryClaim::Absent),
-            Write::Refused(_) => Ok(DeliveryClaim::NotDue),
-        }
+    ) -> Result<DueClaim<DeliveryRow>, StoreError> {
+        self.claim_due(&keys::delivery(organization, id), now).await
     }
 
     /// Writes what became of an attempt; `false` when another worker has claimed the delivery since.
@@ -108,9 +89,7 @@ impl Store {
         if row.state != DeliveryState::Pending {
             item.insert(keys::TTL_ATTRIBUTE.to_owned(), self.days_from_now(DONE_DAYS));
         }
-        let fence = Change::new("", "claims = :claims AND attribute_exists(due_sk)");
-        let fence = fence.value(":claims", number(row.claims));
-        Ok(matches!(self.put_if(item, &fence).await?, Write::Done(_)))
+        Ok(matches!(self.put_if(item, &still_claimed(row.claims)).await?, Write::Done(_)))
     }
 
     /// Makes a delivery that is done due again, for another round of attempts; `false` when it is not done any more.
@@ -163,10 +142,6 @@ impl Store {
             next: next.map(|key| write_cursor(&key, names)),
         })
     }
-}
-
-fn lease_end(now: DateTime<Utc>) -> DateTime<Utc> {
-    now + Duration::seconds(LEASE_SECONDS)
 }
 
 fn delivery_item(

@@ -147,11 +147,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(crate) async fn is_wanted(
-        &self,
-        organization: &OrganizationId,
-        kind: &str,
-    ) -> Result<bool, StoreError> {
+    pub async fn is_wanted(&self, organization: &OrganizationId, kind: &str) -> Result<bool, StoreError> {
         let known = self.destinations.fresh(&organization.as_str().to_owned(), self.clock.now());
         let destinations = match known {
             Some(destinations) => destinations,

@@ -10,6 +10,11 @@
 //! | program | `<org>` | `PROGRAM#<prg>` |
 //! | event destination | `<org>` | `DESTINATION#<dst>` |
 //! | event that is to be told | `<org>#<msg>` | `EVENT` |
+//! | campaign | `<org>` | `CAMPAIGN#<cmp>` |
+//! | what a campaign says, how far it has come to those who were enrolled before it, what it sent on a day | `<org>#<cmp>` | `MESSAGES`, `WALK`, `DAY#<day>` |
+//! | participant's way through a campaign | `<org>#<prt>` | `JOURNEY#<cmp>` |
+//! | notification | `<org>#<prt>` | `NOTIFICATION#<time>#<tail>` |
+//! | task | `<org>#<tsk>` | `TASK` |
 //! | delivery of an event to a destination | `<org>#<dlv>` | `DELIVERY` |
 //! | terms, immutable | `<org>#<prg>` | `TERMS#<version>` |
 //! | daily report | `<org>` | `REPORT#<day>` |
@@ -43,10 +48,12 @@
 //!
 //! | index | pk | sk | rows |
 //! |---|---|---|---|
-//! | `due` | `DUE#<shard>` | `<time>` | rows with something left to do |
+//! | `due` | `DUE#<shard>` | `<time>` | rows with something left to do; of the last four shards, ways through campaigns |
 //! | `day` | `<org>#<day>#<shard>` | `<time>` | referrals and ledger lines |
 //! | `listing` | `<org>#<prt>` | `<time>#<referee>` | referrals of a referrer |
 //! | `listing` | `<org>#<dst>` | `<time>#<dlv>` | deliveries to a destination |
+//! | `listing` | `<org>#<prg>#PARTICIPANTS#<shard>` | `<time>#<prt>` | participants of a program |
+//! | `listing` | `<org>#TASKS#<shard>`, `<org>#CLOSED-TASKS#<shard>` | `<time>#<tsk>` | tasks that are open, or closed |
 //! | `listing` | `<org>#PARKED#<shard>`, `<org>#EXPIRED#<shard>` | `<time>#<source>` | sources that wait, or have in vain |
 //!
 //! `<time>` is ten base-32 digits of a millisecond timestamp. Every key starts with its organization, but for the
@@ -57,9 +64,9 @@ use domain::code::ReferralCode;
 use domain::discount::DiscountCode;
 use domain::fact::Customer;
 use domain::id::{
-    ApiKeyId, BillingRunId, CheckId, DeliveryId, DestinationId, EndpointId, EntryId, ExternalId, IdError,
-    MessageId, OrganizationId, ParticipantId, PartnerInvoiceId, Processor, ProcessorRef, ProgramId, RewardId,
-    SourceId, SourceKind, VisitorId, time_digits,
+    ApiKeyId, BillingRunId, CampaignId, CheckId, DeliveryId, DestinationId, EndpointId, EntryId, ExternalId,
+    IdError, MessageId, NotificationId, OrganizationId, ParticipantId, PartnerInvoiceId, Processor,
+    ProcessorRef, ProgramId, RewardId, SourceId, SourceKind, TaskId, VisitorId, time_digits,
 };
 use domain::ledger::Redemption;
 use domain::money::Currency;
@@ -76,6 +83,8 @@ pub const LISTING_INDEX: &str = "listing";
 
 /// Shards of the due index: 16 x 1,000 index writes a second.
 pub const DUE_SHARDS: u32 = 16;
+/// Shards of the due index, after these, for what may wait.
+pub const LATER_SHARDS: u32 = 4;
 /// Shards of an organization's day: 4 x 1,000 index writes a second.
 pub const DAY_SHARDS: u32 = 4;
 
@@ -165,7 +174,91 @@ pub(crate) fn delivery_listing(
     Key::new(deliveries_partition(organization, destination), format!("{}#{id}", time_digits(at)))
 }
 
+/// A campaign.
+pub(crate) fn campaign(organization: &OrganizationId, id: &CampaignId) -> Key {
+    Key::new(organization.as_str(), format!("{CAMPAIGNS}{id}"))
+}
+
+fn campaign_partition(organization: &OrganizationId, id: &CampaignId) -> String {
+    format!("{organization}#{id}")
+}
+
+/// What a campaign says.
+pub(crate) fn campaign_messages(organization: &OrganizationId, id: &CampaignId) -> Key {
+    Key::new(campaign_partition(organization, id), "MESSAGES")
+}
+
+/// How far a campaign has come to those who were enrolled before it.
+pub(crate) fn walk(organization: &OrganizationId, id: &CampaignId) -> Key {
+    Key::new(campaign_partition(organization, id), WALK)
+}
+
+const WALK: &str = "WALK";
+
+/// What a campaign has sent on a day.
+pub(crate) fn campaign_day(organization: &OrganizationId, id: &CampaignId, day: NaiveDate) -> Key {
+    Key::new(campaign_partition(organization, id), format!("DAY#{day}"))
+}
+
+/// A participant's way through a campaign.
+pub(crate) fn journey(organization: &OrganizationId, participant: &ParticipantId, id: &CampaignId) -> Key {
+    Key::new(participant_partition(organization, participant), format!("{JOURNEYS}{id}"))
+}
+
+/// Sort key prefix of journeys within a participant's partition.
+pub(crate) const JOURNEYS: &str = "JOURNEY#";
+
+/// A notification.
+pub(crate) fn notification(organization: &OrganizationId, id: &NotificationId) -> Key {
+    let (time, tail) = id.place();
+    Key::new(participant_partition(organization, &id.participant()), format!("{NOTIFICATIONS}{time}#{tail}"))
+}
+
+/// Sort key prefix of notifications within a participant's partition.
+pub(crate) const NOTIFICATIONS: &str = "NOTIFICATION#";
+
+pub(crate) fn task(organization: &OrganizationId, id: &TaskId) -> Key {
+    Key::new(format!("{organization}#{id}"), TASK)
+}
+
+const TASK: &str = "TASK";
+
+/// The listing index's key of a task.
+pub(crate) fn task_listing(organization: &OrganizationId, id: &TaskId, at: DateTime<Utc>, open: bool) -> Key {
+    let shard = task(organization, id).shard(LIST_SHARDS);
+    Key::new(tasks_partition(organization, open, shard), format!("{}#{id}", time_digits(at)))
+}
+
+pub(crate) fn tasks_partition(organization: &OrganizationId, open: bool, shard: u32) -> String {
+    let kind = if open { "TASKS" } else { "CLOSED-TASKS" };
+    format!("{organization}#{kind}#{shard}")
+}
+
+/// The listing index's key of a participant.
+pub(crate) fn participant_listing(
+    organization: &OrganizationId,
+    program: &ProgramId,
+    id: &ParticipantId,
+    at: DateTime<Utc>,
+) -> Key {
+    let shard = participant(organization, id).shard(LIST_SHARDS);
+    let pk = participants_partition(organization, program, shard);
+    Key::new(pk, format!("{}#{id}", time_digits(at)))
+}
+
+pub(crate) fn participants_partition(
+    organization: &OrganizationId,
+    program: &ProgramId,
+    shard: u32,
+) -> String {
+    format!("{organization}#{program}#PARTICIPANTS#{shard}")
+}
+
+/// Shards of long lists: 4 x 1,000 index writes a second.
+pub(crate) const LIST_SHARDS: u32 = 4;
+
 /// Sort key prefixes within an organization's own partition.
+pub(crate) const CAMPAIGNS: &str = "CAMPAIGN#";
 pub(crate) const API_KEYS: &str = "KEY#";
 pub(crate) const ENDPOINTS: &str = "ENDPOINT#";
 pub(crate) const PROGRAMS: &str = "PROGRAM#";
@@ -302,9 +395,6 @@ pub(crate) fn promotion(organization: &OrganizationId, processor: &Processor, id
     Key::new(format!("{organization}#PROMOTION#{processor}#{id}"), "PROMOTION")
 }
 
-/// Shards of the list of parked sources: 4 x 1,000 index writes a second.
-pub(crate) const PARKED_SHARDS: u32 = 4;
-
 /// The listing index's key of a source that is parked, or has expired.
 pub(crate) fn parked(
     organization: &OrganizationId,
@@ -312,7 +402,7 @@ pub(crate) fn parked(
     since: DateTime<Utc>,
     expired: bool,
 ) -> Key {
-    let shard = source(organization, id).shard(PARKED_SHARDS);
+    let shard = source(organization, id).shard(LIST_SHARDS);
     Key::new(parked_partition(organization, expired, shard), format!("{}#{id}", time_digits(since)))
 }
 
@@ -467,6 +557,12 @@ pub(crate) fn due(key: &Key, at: DateTime<Utc>) -> Key {
     Key::new(due_partition(key.shard(DUE_SHARDS)), time_digits(at))
 }
 
+/// The due index's key of a row that may wait: those of campaigns come many at once, and keep no money waiting.
+pub(crate) fn due_later(key: &Key, at: DateTime<Utc>) -> Key {
+    let shard = DUE_SHARDS.saturating_add(key.shard(LATER_SHARDS));
+    Key::new(due_partition(shard), time_digits(at))
+}
+
 pub(crate) fn due_partition(shard: u32) -> String {
     format!("DUE#{shard:02}")
 }
@@ -515,6 +611,9 @@ impl Due {
             DueTask::Check(check) => format!("check/{check}"),
             DueTask::Event(event) => format!("event/{event}"),
             DueTask::Delivery(delivery) => format!("delivery/{delivery}"),
+            DueTask::Notification(notification) => format!("notification/{notification}"),
+            DueTask::Journey { participant, campaign } => format!("journey/{participant}/{campaign}"),
+            DueTask::Walk(campaign) => format!("campaign/{campaign}"),
         }
     }
 }
@@ -549,6 +648,17 @@ pub enum DueTask {
     Event(MessageId),
     /// An event is to be delivered to a destination.
     Delivery(DeliveryId),
+    /// A notification is to be sent.
+    Notification(NotificationId),
+    /// A participant's way through a campaign is to be looked at.
+    Journey {
+        /// Whose.
+        participant: ParticipantId,
+        /// Through which campaign.
+        campaign: CampaignId,
+    },
+    /// A campaign is to come to those who were enrolled before it.
+    Walk(CampaignId),
 }
 
 impl Due {
@@ -567,6 +677,9 @@ impl Due {
             DueTask::Check(id) => check(organization, id),
             DueTask::Event(id) => event(organization, id),
             DueTask::Delivery(id) => delivery(organization, id),
+            DueTask::Notification(id) => notification(organization, id),
+            DueTask::Journey { participant, campaign } => journey(organization, participant, campaign),
+            DueTask::Walk(id) => walk(organization, id),
         }
     }
 }
@@ -591,7 +704,17 @@ pub fn parse_due(key: &Key) -> Option<Due> {
         CHECK => DueTask::Check(CheckId::parse(rest).ok()?),
         EVENT => DueTask::Event(MessageId::parse(rest).ok()?),
         DELIVERY => DueTask::Delivery(DeliveryId::parse(rest).ok()?),
+        WALK => DueTask::Walk(CampaignId::parse(rest).ok()?),
         TALLY => DueTask::Release(ParticipantId::parse(rest).ok()?),
+        sent if sent.starts_with(NOTIFICATIONS) => {
+            let (time, tail) = sent.strip_prefix(NOTIFICATIONS)?.split_once('#')?;
+            let id = format!("ntf_{}{time}{tail}", rest.strip_prefix("prt_")?);
+            DueTask::Notification(NotificationId::parse(&id).ok()?)
+        }
+        way if way.starts_with(JOURNEYS) => DueTask::Journey {
+            participant: ParticipantId::parse(rest).ok()?,
+            campaign: CampaignId::parse(way.strip_prefix(JOURNEYS)?).ok()?,
+        },
         rates if rates.starts_with(RATES) => DueTask::Rates {
             day: rest.strip_prefix(RATES)?.parse().ok()?,
             currency: Currency::parse(rates.strip_prefix(RATES)?).ok()?,

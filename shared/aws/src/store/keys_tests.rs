@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use chrono::TimeZone as _;
 use domain::id::RuleId;
 use domain::money::Unit;
@@ -26,11 +28,17 @@ fn due_rows_read_back_as_they_are_written() {
     let self_check = CheckId::derive(&["a"]);
     let due_event = MessageId::derive(&["a"]);
     let due_delivery = DeliveryId::derive(&["a"]);
+    let due_notification = NotificationId::of(&participant, at, &["a"]);
+    let due_campaign = CampaignId::derive(&["a"]);
+    let way = DueTask::Journey { participant: participant.clone(), campaign: due_campaign.clone() };
     for (key, task) in [
         (run(&organization, &billing_run), DueTask::BillingRun(billing_run)),
         (check(&organization, &self_check), DueTask::Check(self_check)),
         (event(&organization, &due_event), DueTask::Event(due_event)),
         (delivery(&organization, &due_delivery), DueTask::Delivery(due_delivery)),
+        (notification(&organization, &due_notification), DueTask::Notification(due_notification)),
+        (journey(&organization, &participant, &due_campaign), way),
+        (walk(&organization, &due_campaign), DueTask::Walk(due_campaign)),
         (tally(&organization, &participant), DueTask::Release(participant.clone())),
         (referee(&organization, &external_id), DueTask::Referee(external_id)),
         (customer(&organization, &customer_), DueTask::Customer(customer_)),
@@ -40,6 +48,20 @@ fn due_rows_read_back_as_they_are_written() {
     ] {
         assert_eq!(parse_due(&key), Some(Due { organization: organization.clone(), task }), "{key:?}");
     }
+}
+
+#[test]
+fn ways_through_campaigns_are_due_after_everything_else() {
+    let (organization, at) = (organization(), Utc.timestamp_millis_opt(1_767_225_600_123).unwrap());
+    let mut shards = BTreeSet::new();
+    for number in 0..200 {
+        let participant = ParticipantId::derive(&[&number.to_string()]);
+        let key = journey(&organization, &participant, &CampaignId::derive(&["a"]));
+        shards.insert(due_later(&key, at).pk);
+        assert!(due(&key, at).pk < due_partition(DUE_SHARDS));
+    }
+    let expected: Vec<String> = (DUE_SHARDS..DUE_SHARDS + LATER_SHARDS).map(due_partition).collect();
+    assert_eq!(Vec::from_iter(shards), expected);
 }
 
 #[test]

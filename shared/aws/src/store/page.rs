@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedC
 use super::Store;
 use super::error::{StoreError, classify};
 use super::item::{Item, key_attributes, key_of, text, text_of};
-use super::keys::Key;
+use super::keys::{Key, LIST_SHARDS, LISTING_INDEX};
 use crate::meter::Direction;
 
 /// Part of a list, and where to go on.
@@ -82,6 +82,35 @@ impl Store {
         let output = request.send().await.map_err(classify)?;
         self.meter.consumed(Direction::Read, output.consumed_capacity());
         Ok((output.items.unwrap_or_default(), output.last_evaluated_key))
+    }
+
+    /// The keys of rows of a list in several shards of the listing index, oldest first, page by page: at most 100.
+    pub(crate) async fn list_sharded(
+        &self,
+        partition: impl Fn(u32) -> String,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Key>, StoreError> {
+        let from = after.map_or_else(|| "0".to_owned(), |after| format!("{after}!"));
+        if from.as_str() > "~" {
+            return Ok(Page { rows: Vec::new(), next: None });
+        }
+        let most = i32::try_from(limit).unwrap_or(i32::MAX);
+        let mut found: Vec<(String, Key)> = Vec::new();
+        let mut more = false;
+        for shard in 0..LIST_SHARDS {
+            let pk = partition(shard);
+            let mut range = Range::new(&pk, &from, "~", most);
+            range.index = Some(LISTING_INDEX);
+            let (items, next) = self.query(&range, None).await?;
+            more |= next.is_some();
+            found.extend(items.iter().map(|item| (text_of(item, "listing_sk").to_owned(), key_of(item))));
+        }
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        more |= found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| more).map(|(position, _)| position.clone());
+        Ok(Page { rows: found.into_iter().map(|(_, key)| key).collect(), next })
     }
 
     /// Reads rows by key, in the order of the keys; rows that are gone are left out. At most 100 keys.

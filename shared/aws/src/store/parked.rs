@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use super::error::{StoreError, Transaction};
-use super::item::{Change, Item, from_item, index_in, key_of, number, text, text_of};
+use super::item::{Change, Item, from_item, index_in, number, text};
 use super::keys::{self, Key};
-use super::page::{Page, Range};
+use super::page::Page;
 use super::referee::WAITING_MAX;
 use super::source::{SourceRow, Waiting};
 
@@ -142,30 +142,12 @@ impl Store {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<SourceRow>, StoreError> {
-        let from = after.map_or_else(|| "0".to_owned(), |after| format!("{after}!"));
-        if from.as_str() > "~" {
-            return Ok(Page { rows: Vec::new(), next: None });
-        }
-        let most = i32::try_from(limit).unwrap_or(i32::MAX);
-        let mut found: Vec<(String, Key)> = Vec::new();
-        let mut more = false;
-        for shard in 0..keys::PARKED_SHARDS {
-            let pk = keys::parked_partition(organization, expired, shard);
-            let mut range = Range::new(&pk, &from, "~", most);
-            range.index = Some(keys::LISTING_INDEX);
-            let (items, next) = self.query(&range, None).await?;
-            more |= next.is_some();
-            found.extend(items.iter().map(|item| (text_of(item, "listing_sk").to_owned(), key_of(item))));
-        }
-        found.sort_by(|a, b| a.0.cmp(&b.0));
-        more |= found.len() > limit;
-        found.truncate(limit);
-        let places: Vec<Key> = found.iter().map(|(_, key)| key.clone()).collect();
+        let partition = |shard| keys::parked_partition(organization, expired, shard);
+        let Page { rows: places, next } = self.list_sharded(partition, after, limit).await?;
         let mut rows: Vec<SourceRow> =
             self.get_all(&places).await?.into_iter().map(from_item).collect::<Result<_, _>>()?;
         rows.retain(|row| row.parked.is_some_and(|parked| parked.expired == expired));
         rows.sort_by_key(|row| (row.parked.map(|parked| parked.since), row.source.clone()));
-        let next = found.last().filter(|_| more).map(|(position, _)| position.clone());
         Ok(Page { rows, next })
     }
 }

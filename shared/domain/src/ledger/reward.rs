@@ -142,6 +142,9 @@ pub struct Promise {
     /// The product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sku: Option<String>,
+    /// Whether its recipient is told once it is delivered: what, the rule says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub message: bool,
     /// Whether somebody must agree first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub needs_approval: bool,

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use crate::ledger::Way;
 use crate::money::{AMOUNT_MAX, Money, Unit};
 use crate::source::LABEL_BYTES_MAX;
+use crate::template::Scope;
 
 use super::amount::{
     Basis, FixedAmount, Milestones, PercentageAmount, RuleAmount, TierAmount, TierBy, Tiers,
@@ -35,19 +36,34 @@ pub struct Flaw {
     pub detail: String,
 }
 
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Flaws(Vec<Flaw>);
+
+impl Flaws {
+    /// Looks from the root of the document on.
+    pub(crate) fn finder(&mut self) -> Finder<'_> {
+        Finder { flaws: &mut self.0, place: String::new() }
+    }
+
+    pub(crate) fn found(self) -> Vec<Flaw> {
+        self.0
+    }
+}
+
 /// Collects flaws below one place of the document.
 #[derive(Debug)]
-struct Finder<'a> {
+pub(crate) struct Finder<'a> {
     flaws: &'a mut Vec<Flaw>,
     place: String,
 }
 
 impl Finder<'_> {
-    fn at(&mut self, place: impl std::fmt::Display) -> Finder<'_> {
+    pub(crate) fn at(&mut self, place: impl std::fmt::Display) -> Finder<'_> {
         Finder { place: format!("{}/{place}", self.place), flaws: self.flaws }
     }
 
-    fn require(&mut self, holds: bool, place: &str, detail: impl Into<String>) {
+    pub(crate) fn require(&mut self, holds: bool, place: &str, detail: impl Into<String>) {
         if !holds {
             let separator = if place.is_empty() { "" } else { "/" };
             let pointer = format!("{}{separator}{place}", self.place);
@@ -55,7 +71,7 @@ impl Finder<'_> {
         }
     }
 
-    fn range(&mut self, number: Option<u32>, place: &str, most: u32) {
+    pub(crate) fn range(&mut self, number: Option<u32>, place: &str, most: u32) {
         let fits = number.is_none_or(|number| (1..=most).contains(&number));
         self.require(fits, place, format!("must be 1 to {most}"));
     }
@@ -92,8 +108,8 @@ impl TermsDraft {
     /// Everything that contradicts itself or the limits; empty when the terms can be used.
     #[must_use]
     pub fn flaws(&self) -> Vec<Flaw> {
-        let mut flaws = Vec::new();
-        let mut find = Finder { flaws: &mut flaws, place: String::new() };
+        let mut flaws = Flaws::default();
+        let mut find = flaws.finder();
         let least = usize::from(!self.track_only);
         let fits = (least..=RULES_MAX).contains(&self.rules.len());
         find.require(fits, "rules", format!("must have {least} to {RULES_MAX} rules"));
@@ -142,7 +158,7 @@ impl TermsDraft {
             let brought = !revenue || has_payment(&self.qualifying_event);
             find.require(brought, "amount/tiers/by", "needs a qualifying_event with a payment");
         }
-        flaws
+        flaws.found()
     }
 
     fn variant_flaws(&self, find: &mut Finder<'_>) {
@@ -177,6 +193,7 @@ fn rule_flaws(rule: &RewardRule, find: &mut Finder<'_>) {
         "confirm_days",
         "is only for what a listener delivers",
     );
+    action_flaws(rule, find);
     amount_flaws(rule, find);
     line_flaws(rule, find);
     condition_flaws(rule, find);
@@ -202,6 +219,19 @@ fn rule_flaws(rule: &RewardRule, find: &mut Finder<'_>) {
         find.require(plain, "conditions", "are not for milestones: the qualifying event is what counts");
         find.require(rule.limits == Default::default(), "limits", "are not for milestones");
         find.require(rule.first_of.is_none(), "first_of", "is not for milestones");
+    }
+}
+
+fn action_flaws(rule: &RewardRule, find: &mut Finder<'_>) {
+    if let Some(message) = &rule.message {
+        message.flaws(Scope::Reward, &mut find.at("message"));
+        let has_code = rule.kind == RewardKind::Discount;
+        let names = !has_code && message.names("discount_code");
+        find.require(!names, "message/text", "names discount_code, which only a discount has");
+    }
+    if let Some(task) = &rule.task {
+        find.require(rule.kind == RewardKind::Task, "task", "is for the kind task");
+        task.flaws(&mut find.at("task"));
     }
 }
 

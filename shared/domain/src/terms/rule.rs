@@ -9,6 +9,7 @@ use crate::id::{Channel, EventName, Label, RuleId};
 use crate::money::{Money, Unit, UnitName};
 use crate::source::Line;
 
+use super::action::{MessageTemplate, TaskTemplate};
 use super::amount::{RuleAmount, TierBy};
 
 /// What earns.
@@ -395,6 +396,13 @@ pub struct RewardRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 3660)]
     pub expires_after_days: Option<u32>,
+    /// What the recipient is told once the reward is delivered: of a message, what it says; of anything else, that it is
+    /// there. Without it nothing is sent but events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageTemplate>,
+    /// What is to be done, of the kind `task`; the rule's description, or else its id, unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskTemplate>,
     /// The set that the rule belongs to: of the rules of one set, the first whose conditions hold applies, in stated
     /// order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
