@@ -1,4 +1,4 @@
-//! What goes over much of an organization's data: the nightly report, billing runs and self-checks.
+//! What goes over much of an organization's data: the nightly report, billing runs, payout batches and self-checks.
 //!
 //! The schedule's event names the day of the report; one message per organization folds it. Both steps can be repeated at
 //! will: the same day gives the same report under the same key. Another schedule has what the day wrote checked in the same
@@ -6,6 +6,7 @@
 
 mod billing;
 mod check;
+mod payouts;
 mod progress;
 
 use aws::batch::{self, Outcome};
@@ -75,7 +76,7 @@ impl Deps {
 }
 
 /// Handles a schedule's event (fan out) or a batch of messages: `report.day.v1` (fold), `check.day.v1` (check),
-/// `billing_run.due.v1` and `check.due.v1` (go on).
+/// `billing_run.due.v1`, `payout_batch.due.v1` and `check.due.v1` (go on).
 ///
 /// # Errors
 /// [`HandlerError`] when the event is neither, or an organization could not be sent.
@@ -146,6 +147,9 @@ async fn report(deps: &Deps, message: ReportMessage) -> Outcome {
         }
         ReportMessage::BillingRunDueV1 { organization, run } => {
             billing::go_on(deps, &organization, &run).await
+        }
+        ReportMessage::PayoutBatchDueV1 { organization, batch } => {
+            payouts::go_on(deps, &organization, &batch).await
         }
         ReportMessage::CheckDayV1 { organization, day } => check::check_day(deps, &organization, day).await,
         ReportMessage::CheckDueV1 { organization, check } => check::go_on(deps, &organization, &check).await,

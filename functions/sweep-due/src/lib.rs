@@ -110,6 +110,9 @@ impl Messages {
             DueTask::BillingRun(run) => {
                 self.reports.push(ReportMessage::BillingRunDueV1 { organization, run })
             }
+            DueTask::PayoutBatch(batch) => {
+                self.reports.push(ReportMessage::PayoutBatchDueV1 { organization, batch });
+            }
             DueTask::Check(check) => self.reports.push(ReportMessage::CheckDueV1 { organization, check }),
             DueTask::Event(event) => {
                 self.webhooks.push(WebhookMessage::EventDueV1 { organization, event });
@@ -151,6 +154,7 @@ async fn finish(deps: &Deps, due: &Due) -> Result<(), SettleError> {
         // These are left to workers.
         DueTask::Reward(_)
         | DueTask::BillingRun(_)
+        | DueTask::PayoutBatch(_)
         | DueTask::Check(_)
         | DueTask::Event(_)
         | DueTask::Delivery(_)

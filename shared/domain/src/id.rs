@@ -144,6 +144,14 @@ own_id!(
     BillingRunId, "run_"
 );
 own_id!(
+    /// A payout batch.
+    PayoutBatchId, "pob_"
+);
+own_id!(
+    /// A line of a payout batch; derived from the batch and the participant.
+    PayoutLineId, "pol_"
+);
+own_id!(
     /// A self-check.
     CheckId, "chk_"
 );
@@ -215,6 +223,14 @@ impl DeliveryId {
     #[must_use]
     pub fn of(organization: &OrganizationId, event: &MessageId, destination: &DestinationId) -> Self {
         Self::derive(&[organization.as_str(), event.as_str(), destination.as_str()])
+    }
+}
+
+impl PayoutLineId {
+    /// The line that pays a participant in a batch.
+    #[must_use]
+    pub fn of(batch: &PayoutBatchId, participant: &ParticipantId) -> Self {
+        Self::derive(&[batch.as_str(), participant.as_str()])
     }
 }
 

@@ -20,6 +20,7 @@ pub mod message;
 pub mod money;
 pub mod notification;
 pub mod paddle;
+pub mod payout;
 pub mod program;
 pub mod rate;
 pub mod reason;

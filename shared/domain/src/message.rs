@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::event::{Event, What};
 use crate::id::{
     BillingRunId, CampaignId, CheckId, DeliveryId, MessageId, NotificationId, OrganizationId, ParticipantId,
-    RewardId,
+    PayoutBatchId, RewardId,
 };
 
 /// A reward is due for delivery. Producer: whoever committed it, and the sweeper; consumer: fulfill-reward.
@@ -50,6 +50,15 @@ pub enum ReportMessage {
         organization: OrganizationId,
         /// Which run.
         run: BillingRunId,
+    },
+    /// A payout batch is to be gone on with: invoices are to be put into it, or freed. Producer: whoever committed it,
+    /// aggregate-reports where it stopped, and the sweeper.
+    #[serde(rename = "payout_batch.due.v1")]
+    PayoutBatchDueV1 {
+        /// Whose.
+        organization: OrganizationId,
+        /// Which batch.
+        batch: PayoutBatchId,
     },
     /// What a day wrote is to be checked. Producer: aggregate-reports.
     #[serde(rename = "check.day.v1")]
@@ -175,6 +184,10 @@ mod tests {
         let check = ReportMessage::CheckDueV1 { organization: organization.clone(), check };
         let json = r#"{"type":"check.due.v1","organization":"org_00000000000000000000000000","check":"chk_00000000000000000000000000"}"#;
         assert_eq!(serde_json::to_string(&check).unwrap(), json);
+        let batch = PayoutBatchId::from_entropy(&[0; 17]);
+        let payout = ReportMessage::PayoutBatchDueV1 { organization: organization.clone(), batch };
+        let json = r#"{"type":"payout_batch.due.v1","organization":"org_00000000000000000000000000","batch":"pob_00000000000000000000000000"}"#;
+        assert_eq!(serde_json::to_string(&payout).unwrap(), json);
         let billing =
             ReportMessage::BillingRunDueV1 { organization, run: BillingRunId::from_entropy(&[0; 17]) };
         let json = r#"{"type":"billing_run.due.v1","organization":"org_00000000000000000000000000","run":"run_00000000000000000000000000"}"#;

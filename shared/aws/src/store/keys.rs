@@ -41,6 +41,10 @@
 //! | billing run | `<org>#<run>` | `RUN` |
 //! | what it made or would make, whom it is done with | `<org>#<run>` | `INVOICE#<pin>`, `SEEN#<prt>` |
 //! | billing run, for listing | `<org>#RUNS` | `<time>#<run>` |
+//! | payout batch | `<org>#<pob>` | `BATCH` |
+//! | line of a payout batch | `<org>#<pob>` | `LINE#<prt>` |
+//! | payout batch, for listing | `<org>#PAYOUTS` | `<time>#<pob>` |
+//! | payout batch of a program and currency that is at work | `<org>#<prg>` | `PAYOUT#<currency>` |
 //! | self-check | `<org>#<chk>` | `CHECK` |
 //! | how far a program is billed | `<org>#<prg>` | `BILLING` |
 //! | participant with something left to bill | `<org>#<prg>#CARRY` | `<prt>` |
@@ -55,6 +59,7 @@
 //! | `listing` | `<org>#<prg>#PARTICIPANTS#<shard>` | `<time>#<prt>` | participants of a program |
 //! | `listing` | `<org>#TASKS#<shard>`, `<org>#CLOSED-TASKS#<shard>` | `<time>#<tsk>` | tasks that are open, or closed |
 //! | `listing` | `<org>#PARKED#<shard>`, `<org>#EXPIRED#<shard>` | `<time>#<source>` | sources that wait, or have in vain |
+//! | `listing` | `<org>#<prg>#PAYABLE#<currency>#<shard>` | `<prt>#<time>#<tail>` | finalized partner invoices that stand in no payout batch |
 //!
 //! `<time>` is ten base-32 digits of a millisecond timestamp. Every key starts with its organization, but for the
 //! rows that lead to one, the directory, and the due index, whose rows name their organization in the table's own key.
@@ -65,8 +70,8 @@ use domain::discount::DiscountCode;
 use domain::fact::Customer;
 use domain::id::{
     ApiKeyId, BillingRunId, CampaignId, CheckId, DeliveryId, DestinationId, EndpointId, EntryId, ExternalId,
-    IdError, MessageId, NotificationId, OrganizationId, ParticipantId, PartnerInvoiceId, Processor,
-    ProcessorRef, ProgramId, RewardId, SourceId, SourceKind, TaskId, VisitorId, time_digits,
+    IdError, MessageId, NotificationId, OrganizationId, ParticipantId, PartnerInvoiceId, PayoutBatchId,
+    Processor, ProcessorRef, ProgramId, RewardId, SourceId, SourceKind, TaskId, VisitorId, time_digits,
 };
 use domain::ledger::Redemption;
 use domain::money::Currency;
@@ -528,6 +533,85 @@ pub(crate) fn run_listing(organization: &OrganizationId, run: &BillingRunId, at:
     Key::new(runs_partition(organization), format!("{}#{run}", time_digits(at)))
 }
 
+/// Shards of a program's invoices that can be paid out in a currency: 4 x 1,000 index writes a second.
+pub const PAYABLE_SHARDS: u32 = 4;
+
+/// The listing index's key of a finalized partner invoice that stands in no payout batch. All of a participant's are in one
+/// shard.
+pub(crate) fn payable(
+    organization: &OrganizationId,
+    program: &ProgramId,
+    currency: Currency,
+    id: &PartnerInvoiceId,
+) -> Key {
+    let participant = id.participant();
+    let (time, tail) = id.place();
+    let sk = format!("{}{time}#{tail}", payable_of(&participant));
+    Key::new(payable_shard(organization, program, currency, &participant), sk)
+}
+
+/// The partition of a participant's invoices that can be paid out.
+pub(crate) fn payable_shard(
+    organization: &OrganizationId,
+    program: &ProgramId,
+    currency: Currency,
+    participant: &ParticipantId,
+) -> String {
+    let shard = Key::new(participant_partition(organization, participant), "").shard(PAYABLE_SHARDS);
+    payable_partition(organization, program, currency, shard)
+}
+
+pub(crate) fn payable_partition(
+    organization: &OrganizationId,
+    program: &ProgramId,
+    currency: Currency,
+    shard: u32,
+) -> String {
+    format!("{organization}#{program}#PAYABLE#{currency}#{shard}")
+}
+
+/// What the listing index's sort keys of a participant's invoices begin with.
+pub(crate) fn payable_of(participant: &ParticipantId) -> String {
+    format!("{participant}#")
+}
+
+/// Whose a row of the listing index's payable invoices is.
+pub(crate) fn parse_payable(listing_sk: &str) -> Option<ParticipantId> {
+    ParticipantId::parse(listing_sk.split_once('#')?.0).ok()
+}
+
+/// What a payout batch and its lines share.
+pub(crate) fn payout_partition(organization: &OrganizationId, batch: &PayoutBatchId) -> String {
+    format!("{organization}#{batch}")
+}
+
+pub(crate) fn payout_batch(organization: &OrganizationId, batch: &PayoutBatchId) -> Key {
+    Key::new(payout_partition(organization, batch), BATCH)
+}
+
+const BATCH: &str = "BATCH";
+
+pub(crate) fn payout_line(organization: &OrganizationId, batch: &PayoutBatchId, id: &ParticipantId) -> Key {
+    Key::new(payout_partition(organization, batch), format!("{PAYOUT_LINES}{id}"))
+}
+
+/// Sort key prefix of lines within a payout batch's partition.
+pub(crate) const PAYOUT_LINES: &str = "LINE#";
+
+/// The partition that lists an organization's payout batches.
+pub(crate) fn payouts_partition(organization: &OrganizationId) -> String {
+    format!("{organization}#PAYOUTS")
+}
+
+pub(crate) fn payout_listing(organization: &OrganizationId, batch: &PayoutBatchId, at: DateTime<Utc>) -> Key {
+    Key::new(payouts_partition(organization), format!("{}#{batch}", time_digits(at)))
+}
+
+/// The payout batch of a program and currency that is at work.
+pub(crate) fn payout_at_work(organization: &OrganizationId, program: &ProgramId, currency: Currency) -> Key {
+    Key::new(format!("{organization}#{program}"), format!("PAYOUT#{currency}"))
+}
+
 pub(crate) fn check(organization: &OrganizationId, check: &CheckId) -> Key {
     Key::new(format!("{organization}#{check}"), CHECK)
 }
@@ -608,6 +692,7 @@ impl Due {
             DueTask::Release(participant) => format!("participant/{participant}"),
             DueTask::Rates { day, currency } => format!("exchange-rates/{day}/{currency}"),
             DueTask::BillingRun(run) => format!("billing-run/{run}"),
+            DueTask::PayoutBatch(batch) => format!("payout-batch/{batch}"),
             DueTask::Check(check) => format!("check/{check}"),
             DueTask::Event(event) => format!("event/{event}"),
             DueTask::Delivery(delivery) => format!("delivery/{delivery}"),
@@ -642,6 +727,8 @@ pub enum DueTask {
     },
     /// A billing run is to be gone on with.
     BillingRun(BillingRunId),
+    /// A payout batch is to be gone on with.
+    PayoutBatch(PayoutBatchId),
     /// A check is to be gone on with.
     Check(CheckId),
     /// An event is to be told.
@@ -674,6 +761,7 @@ impl Due {
             DueTask::Release(id) => tally(organization, id),
             DueTask::Rates { day, currency } => rates(organization, *day, *currency),
             DueTask::BillingRun(id) => run(organization, id),
+            DueTask::PayoutBatch(id) => payout_batch(organization, id),
             DueTask::Check(id) => check(organization, id),
             DueTask::Event(id) => event(organization, id),
             DueTask::Delivery(id) => delivery(organization, id),
@@ -701,6 +789,7 @@ pub fn parse_due(key: &Key) -> Option<Due> {
             if source.kind == SourceKind::Reward { DueTask::Cascade(source) } else { DueTask::Source(source) }
         }
         RUN => DueTask::BillingRun(BillingRunId::parse(rest).ok()?),
+        BATCH => DueTask::PayoutBatch(PayoutBatchId::parse(rest).ok()?),
         CHECK => DueTask::Check(CheckId::parse(rest).ok()?),
         EVENT => DueTask::Event(MessageId::parse(rest).ok()?),
         DELIVERY => DueTask::Delivery(DeliveryId::parse(rest).ok()?),

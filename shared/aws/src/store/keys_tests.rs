@@ -25,6 +25,7 @@ fn due_rows_read_back_as_they_are_written() {
     let rule = RuleId::parse("commission").unwrap();
     let reward_id = RewardId::of(&participant, at, &source_id, &rule, Unit::parse("USD").unwrap(), 0);
     let billing_run = BillingRunId::derive(&["a"]);
+    let batch = PayoutBatchId::derive(&["a"]);
     let self_check = CheckId::derive(&["a"]);
     let due_event = MessageId::derive(&["a"]);
     let due_delivery = DeliveryId::derive(&["a"]);
@@ -33,6 +34,7 @@ fn due_rows_read_back_as_they_are_written() {
     let way = DueTask::Journey { participant: participant.clone(), campaign: due_campaign.clone() };
     for (key, task) in [
         (run(&organization, &billing_run), DueTask::BillingRun(billing_run)),
+        (payout_batch(&organization, &batch), DueTask::PayoutBatch(batch)),
         (check(&organization, &self_check), DueTask::Check(self_check)),
         (event(&organization, &due_event), DueTask::Event(due_event)),
         (delivery(&organization, &due_delivery), DueTask::Delivery(due_delivery)),
@@ -113,6 +115,31 @@ fn invoices_line_items_and_lines_are_listed_apart() {
     }
     assert!(of_first(&item(&first)) && !of_first(&item(&second)));
     assert!(partner_invoice(&organization, &first).sk < partner_invoice(&organization, &second).sk);
+}
+
+#[test]
+fn payable_invoices_are_listed_by_participant_and_read_back() {
+    let (organization, program) = (organization(), ProgramId::derive(&["p"]));
+    let currency = Currency::parse("USD").unwrap();
+    let run = BillingRunId::derive(&["a"]);
+    let at = |day: i64| Utc.timestamp_opt(1_767_225_600 + day * 86_400, 0).unwrap();
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        let participant = ParticipantId::derive(&[name]);
+        let key = |day| {
+            let id = PartnerInvoiceId::of(&participant, at(day), &run, currency);
+            payable(&organization, &program, currency, &id)
+        };
+        let (first, second) = (key(1), key(2));
+        assert_eq!(first.pk, second.pk);
+        assert!(first.sk < second.sk && first.sk.starts_with(&payable_of(&participant)));
+        assert!(("0".."~").contains(&first.sk.as_str()));
+        // What comes after all of a participant's.
+        assert!(second.sk < format!("{participant}~"));
+        assert_eq!(parse_payable(&first.sk), Some(participant));
+        let shards =
+            (0..PAYABLE_SHARDS).map(|shard| payable_partition(&organization, &program, currency, shard));
+        assert_eq!(shards.filter(|pk| *pk == first.pk).count(), 1);
+    }
 }
 
 #[test]

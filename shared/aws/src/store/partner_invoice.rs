@@ -4,7 +4,9 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 use chrono::{DateTime, Utc};
 use domain::billing::{InvoiceLine, InvoiceStatus, Period};
 use domain::event::Event;
-use domain::id::{BillingRunId, ExternalId, OrganizationId, ParticipantId, PartnerInvoiceId, ProgramId};
+use domain::id::{
+    BillingRunId, ExternalId, OrganizationId, ParticipantId, PartnerInvoiceId, PayoutBatchId, ProgramId,
+};
 use domain::ledger::Note;
 use domain::money::{Currency, Money};
 use serde::{Deserialize, Serialize};
@@ -12,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::Store;
 use super::billing::{BillingRunRow, RunInvoice};
 use super::error::{StoreError, Transaction};
-use super::item::{Change, Item, absent, from_item, number, to_item};
+use super::item::{Item, at_version, from_item, index_in, to_item};
 use super::keys::{self, Key};
 use super::page::{Page, Range, after, write_cursor};
 
@@ -55,6 +57,9 @@ pub struct PartnerInvoiceRow {
     pub version: u64,
     /// When it was begun.
     pub created_at: DateTime<Utc>,
+    /// The payout batch that it stands in, or was paid by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<PayoutBatchId>,
     /// When and by whom it was finalized.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finalized: Option<Act>,
@@ -88,10 +93,17 @@ impl PartnerInvoiceRow {
             parts: 0,
             version: 0,
             created_at: now,
+            batch: None,
             finalized: None,
             paid: None,
             voided: None,
         }
+    }
+
+    /// Whether a payout batch can take it.
+    #[must_use]
+    pub fn is_payable(&self) -> bool {
+        self.status == InvoiceStatus::Finalized && self.batch.is_none()
     }
 
     /// The invoice with lines that come to `total` added.
@@ -279,21 +291,20 @@ impl Store {
         Ok(matches!(self.transact(actions).await?, Transaction::Committed))
     }
 
-    /// An invoice, one version up, on the condition that nobody else has written it.
+    /// An invoice, one version up, on the condition that nobody else has written it. It is listed while a payout batch can
+    /// take it.
     pub(crate) fn invoice_action(
         &self,
         organization: &OrganizationId,
         invoice: &PartnerInvoiceRow,
     ) -> Result<TransactWriteItem, StoreError> {
         let next = PartnerInvoiceRow { version: invoice.version.saturating_add(1), ..invoice.clone() };
-        let item = to_item(&keys::partner_invoice(organization, &invoice.invoice), &next)?;
-        match invoice.version {
-            0 => self.put_action(item, &absent()),
-            version => {
-                let unchanged = Change::new("", "version = :version").value(":version", number(version));
-                self.put_action(item, &unchanged)
-            }
+        let mut item = to_item(&keys::partner_invoice(organization, &invoice.invoice), &next)?;
+        if next.is_payable() {
+            let payable = keys::payable(organization, &next.program, next.currency, &next.invoice);
+            index_in(&mut item, keys::LISTING_INDEX, &payable);
         }
+        self.put_action(item, &at_version(invoice.version))
     }
 
     /// Every row of a range, and how many reads that took.
