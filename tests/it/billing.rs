@@ -2,6 +2,7 @@
 
 mod crash;
 mod invoices;
+mod payouts;
 mod report;
 mod runs;
 mod tokens;

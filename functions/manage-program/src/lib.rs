@@ -1,5 +1,6 @@
 //! What the people of an organization set up, look at and do by hand: keys, programs with their terms, participants'
-//! own terms, webhook endpoints, event destinations, connections to processors, referrals, rewards, ledgers, balances, partner invoices, decisions, reports and self-checks.
+//! own terms, webhook endpoints, event destinations, connections to processors, referrals, rewards, ledgers, balances, partner invoices,
+//! payout batches, decisions, reports and self-checks.
 
 mod api_keys;
 mod billing_runs;
@@ -20,6 +21,7 @@ mod page;
 mod parked;
 mod participants;
 mod partner_invoices;
+mod payout_batches;
 mod processor_connections;
 mod programs;
 mod redemptions;
@@ -167,6 +169,14 @@ pub fn router(deps: Deps) -> Router {
         .route("/v1/partner-invoices/{id}/finalize", post(partner_invoices::finalize))
         .route("/v1/partner-invoices/{id}/pay", post(partner_invoices::pay))
         .route("/v1/partner-invoices/{id}/void", post(partner_invoices::void))
+        .route("/v1/payout-batches", post(payout_batches::create).get(payout_batches::list))
+        .route("/v1/payout-batches/{batch}", get(payout_batches::read))
+        .route("/v1/payout-batches/{batch}/cancel", post(payout_batches::cancel))
+        .route("/v1/payout-batches/{batch}/export", get(payout_batches::export::export))
+        .route("/v1/payout-batches/{batch}/lines", get(payout_batches::lines::list))
+        .route("/v1/payout-batches/{batch}/lines/bulk", post(payout_batches::lines::bulk))
+        .route("/v1/payout-batches/{batch}/lines/{participant}/paid", post(payout_batches::lines::paid))
+        .route("/v1/payout-batches/{batch}/lines/{participant}/failed", post(payout_batches::lines::failed))
         .route("/v1/decisions/{*source}", get(decisions::read))
         .route("/v1/events/{source}/replay", post(replay::replay))
         .route("/v1/parked-events", get(parked::list))
@@ -261,6 +271,15 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         partner_invoices::finalize,
         partner_invoices::pay,
         partner_invoices::void,
+        payout_batches::create,
+        payout_batches::list,
+        payout_batches::read,
+        payout_batches::cancel,
+        payout_batches::export::export,
+        payout_batches::lines::list,
+        payout_batches::lines::bulk,
+        payout_batches::lines::paid,
+        payout_batches::lines::failed,
         checks::create,
         checks::read,
         openapi_document,

@@ -7,8 +7,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use domain::billing::{InvoiceAction, InvoiceLine, InvoiceStatus, InvoiceStep};
 use domain::event::{Event, PartnerInvoiceData, What};
 use domain::id::{
-    BillingRunId, ExternalId, OrganizationId, ParticipantId, PartnerInvoiceId, ProgramId, RewardId, RuleId,
-    SourceId,
+    BillingRunId, ExternalId, OrganizationId, ParticipantId, PartnerInvoiceId, PayoutBatchId, ProgramId,
+    RewardId, RuleId, SourceId,
 };
 use domain::ledger::{Cause, Note};
 use domain::money::{Currency, Money};
@@ -63,6 +63,8 @@ pub(crate) struct PartnerInvoiceView {
     created_at: DateTime<Utc>,
     /// When it was finalized.
     finalized_at: Option<DateTime<Utc>>,
+    /// The payout batch that it stands in, or was paid by (pob_...).
+    payout_batch: Option<PayoutBatchId>,
     /// When it was said to be paid.
     paid_at: Option<DateTime<Utc>>,
     /// When it was voided.
@@ -133,6 +135,7 @@ impl PartnerInvoiceView {
             next_cursor: None,
             created_at: row.created_at,
             finalized_at,
+            payout_batch: row.batch,
             paid_at,
             voided_at,
             note: latest.map(|act| act.note).filter(|_| !for_participant),
@@ -259,7 +262,7 @@ pub(crate) async fn finalize(
 
 /// Mark a partner invoice as paid
 ///
-/// One that is finalized; nothing can be done to it any more. Idempotent.
+/// One that is finalized and stands in no payout batch; nothing can be done to it any more. Idempotent.
 #[utoipa::path(post, path = "/v1/partner-invoices/{id}/pay", operation_id = "pay_partner_invoice",
     tag = "billing", params(("id" = String, Path, description = "The invoice's id (pin_...)")),
     request_body = ReasonedRequest,
@@ -277,13 +280,13 @@ pub(crate) async fn pay(
 
 /// Void a partner invoice
 ///
-/// A draft, or one that is finalized and not paid. What stood on it is billed again by the next run. Idempotent.
+/// A draft, or one that is finalized, not paid, and in no payout batch. What stood on it is billed again by the next run. Idempotent.
 #[utoipa::path(post, path = "/v1/partner-invoices/{id}/void", operation_id = "void_partner_invoice",
     tag = "billing", params(("id" = String, Path, description = "The invoice's id (pin_...)")),
     request_body = ReasonedRequest,
     responses((status = 200, body = PartnerInvoiceView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
-               description = "Among others 409 partner_invoice_transition")))]
+               description = "Among others 409 partner_invoice_transition, 409 partner_invoice_in_payout_batch")))]
 pub(crate) async fn void(
     deps: State<Deps>,
     caller: Caller,
@@ -314,6 +317,11 @@ async fn act(
                 return Err(problem.detail(format_args!("its status is {}", status_name(row.status))));
             }
             InvoiceStep::Becomes(status) => row.status = status,
+        }
+        if let Some(batch) = &row.batch {
+            let title = "The partner invoice stands in a payout batch.";
+            let problem = Problem::new(409, "partner_invoice_in_payout_batch", title);
+            return Err(problem.detail(format_args!("mark its line of {batch}, or cancel that batch")));
         }
         let now = deps.edge.now();
         let done = Some(Act { at: now, note: note.clone() });

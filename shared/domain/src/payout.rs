@@ -109,6 +109,17 @@ pub enum Mark {
 }
 
 impl LineStatus {
+    /// The status as it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Paid => "paid",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
     /// What a mark means for a line of this status; `is_same` says whether the line names the mark's reference.
     #[must_use]
     pub const fn step(self, mark: Mark, is_same: bool) -> Step<Self> {
