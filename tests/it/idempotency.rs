@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use tests::{Answer, Tenant, World, percent_rule};
+use tests::{Answer, Participant, Tenant, World, percent_rule};
 
 async fn keyed(caller: &Tenant, path: &str, body: &Value, key: &str) -> Answer {
     caller.send("POST", path, body.to_string(), &[("idempotency-key", key)]).await
@@ -413,10 +413,19 @@ impl Office {
         let invoice = |index: usize, action: &str| {
             format!("/v1/partner-invoices/{}/{action}", self.partners.invoices[index])
         };
+        let payout = |rest: &str, batch: &str| format!("/v1/payout-batches/{batch}{rest}");
+        let line = |participant: &Participant, mark: &str| format!("/lines/{}/{mark}", participant.id);
+        let mark = json!({"reference": "tr_1", "actor": "payouts", "reason": "as the bank says"});
+        let marks = json!({"actor": "payouts", "reason": "as the bank says", "marks": [
+            {"participant": self.partners.pia.id, "status": "paid", "reference": "tr_1"}]});
         vec![
             ("POST", invoice(0, "finalize"), by.clone()),
             ("POST", invoice(0, "pay"), by.clone()),
             ("POST", invoice(1, "void"), by.clone()),
+            ("POST", payout("/cancel", &self.partners.cancelled), by.clone()),
+            ("POST", payout(&line(&self.partners.pia, "paid"), &self.partners.batch), mark.clone()),
+            ("POST", payout(&line(&self.partners.petra, "failed"), &self.partners.batch), mark),
+            ("POST", payout("/lines/bulk", &self.partners.batch), marks),
             ("PATCH", program.clone(), json!({"name": "Renamed", "terms": percent_rule("11")})),
             ("PUT", format!("{program}/groups/gold"), terms.clone()),
             ("POST", format!("{program}/simulate"), json!({"events": []})),
@@ -590,6 +599,7 @@ async fn every_call_with_a_name_of_its_own_has_one_effect_however_often_it_is_ma
         "event-destinations/{id}/rotate-secret",
         "participants/{id}/rewards",
         "billing-runs",
+        "payout-batches",
         "checks",
         "participants/{id}/tokens",
     ];

@@ -221,6 +221,9 @@ async fn nothing_of_another_organization_can_be_read() {
         format!("/v1/billing-runs/{}/invoices", more.partners.run),
         format!("/v1/partner-invoices/{}", more.partners.invoices[2]),
         format!("/v1/partner-invoices/{}/lines", more.partners.invoices[2]),
+        format!("/v1/payout-batches/{}", more.partners.batch),
+        format!("/v1/payout-batches/{}/lines", more.partners.batch),
+        format!("/v1/payout-batches/{}/export", more.partners.batch),
         more.destination.clone(),
         format!("{}/deliveries", more.destination),
         more.delivery.clone(),
@@ -269,6 +272,7 @@ async fn nothing_of_another_organization_can_be_read() {
         format!("/v1/exchange-rates/{day}"),
         format!("/v1/reports/referrals?{days}"),
         "/v1/billing-runs".to_owned(),
+        "/v1/payout-batches".to_owned(),
         CONNECTION.to_owned(),
         DISCOUNT.to_owned(),
     ];
@@ -320,6 +324,7 @@ fn assert_tells_nothing_of(life: &Life, more: &More, path: &str, body: &Value) {
         &more.partners.pia.id,
         &more.partners.run,
         &more.partners.invoices[2],
+        &more.partners.batch,
     ];
     for id in ids.into_iter().chain(further) {
         assert!(!text.contains(id.as_str()), "{path} tells {id}: {text}");
@@ -366,7 +371,18 @@ fn foreign_calls(two: &Life, more: &More) -> Vec<(&'static str, String, Value, u
     let invoice = |action: &str| format!("/v1/partner-invoices/{}/{action}", partners.invoices[2]);
     let run =
         json!({"program": partners.program, "from": partners.day, "to": partners.day, "dry_run": false});
+    let payout = |rest: &str| format!("/v1/payout-batches/{}{rest}", partners.batch);
+    let line = |mark: &str| payout(&format!("/lines/{}/{mark}", partners.pia.id));
+    let mark = json!({"reference": "tr_1", "actor": "mallory", "reason": "mine"});
+    let marks = json!({"actor": "mallory", "reason": "mine", "marks": [
+        {"participant": partners.pia.id, "status": "paid", "reference": "tr_1"}]});
+    let batch = json!({"program": partners.program, "currency": "USD", "actor": "mallory", "reason": "mine"});
     vec![
+        ("POST", "/v1/payout-batches".to_owned(), batch, 400, "invalid_request"),
+        absent("POST", payout("/cancel"), &by),
+        absent("POST", payout("/lines/bulk"), &marks),
+        absent("POST", line("paid"), &mark),
+        absent("POST", line("failed"), &mark),
         absent("POST", invoice("finalize"), &by),
         absent("POST", invoice("pay"), &by),
         absent("POST", invoice("void"), &by),
@@ -635,6 +651,10 @@ async fn every_key_of_the_table_begins_with_its_organization() {
         "lines of an invoice",
         "participant",
         "partner invoice",
+        "payout batch",
+        "payout batch at work",
+        "payout batch listed",
+        "payout line",
         "program",
         "promotion",
         "rates",
@@ -667,7 +687,11 @@ fn kind_of(pk: &str, sk: &str) -> &'static str {
         ("TOKEN", _) => "token",
         _ if pk.ends_with("#RUNS") => "billing run listed",
         _ if pk.ends_with("#CARRY") => "carried over",
+        _ if pk.ends_with("#PAYOUTS") => "payout batch listed",
         (_, "RUN") => "billing run",
+        (_, "BATCH") => "payout batch",
+        (_, "LINE") => "payout line",
+        (_, "PAYOUT") => "payout batch at work",
         (_, "CHECK") => "self-check",
         (_, "DESTINATION") => "event destination",
         (_, "DELIVERY") => "delivery",

@@ -28,7 +28,7 @@ use crate::{Deps, replay_header};
 /// A payout batch to be made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct BatchRequest {
+pub(crate) struct PayoutBatchRequest {
     /// The program (prg_...).
     #[schema(value_type = String)]
     program: ProgramId,
@@ -47,7 +47,7 @@ pub(crate) struct BatchRequest {
 
 /// Lines, and what they come to.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct LinesTotal {
+pub(crate) struct PayoutLinesTotal {
     /// How many.
     lines: u64,
     /// What they come to.
@@ -56,7 +56,7 @@ pub(crate) struct LinesTotal {
 
 /// Who was left out because of the minimum.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct LeftOutView {
+pub(crate) struct PayoutLeftOutView {
     /// How many participants.
     participants: u64,
     /// What they have to get.
@@ -65,7 +65,7 @@ pub(crate) struct LeftOutView {
 
 /// A payout batch.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct BatchView {
+pub(crate) struct PayoutBatchView {
     /// Its id.
     id: PayoutBatchId,
     /// The program.
@@ -84,11 +84,11 @@ pub(crate) struct BatchView {
     /// What they come to.
     total: Money,
     /// Lines that are paid.
-    paid: LinesTotal,
+    paid: PayoutLinesTotal,
     /// Lines that failed; their invoices come into a later batch.
-    failed: LinesTotal,
+    failed: PayoutLinesTotal,
     /// Who was left out because of the minimum.
-    left_out: LeftOutView,
+    left_out: PayoutLeftOutView,
     /// When it was asked for.
     created_at: DateTime<Utc>,
     /// When it was complete.
@@ -99,7 +99,7 @@ pub(crate) struct BatchView {
     note: Note,
 }
 
-impl From<PayoutBatchRow> for BatchView {
+impl From<PayoutBatchRow> for PayoutBatchView {
     fn from(row: PayoutBatchRow) -> Self {
         let money = |amount| Money::new(amount, row.currency);
         let status = row.status_now();
@@ -113,9 +113,9 @@ impl From<PayoutBatchRow> for BatchView {
             lines: row.lines,
             invoices: row.invoices,
             total: money(row.total),
-            paid: LinesTotal { lines: row.paid_lines, total: money(row.paid_total) },
-            failed: LinesTotal { lines: row.failed_lines, total: money(row.failed_total) },
-            left_out: LeftOutView {
+            paid: PayoutLinesTotal { lines: row.paid_lines, total: money(row.paid_total) },
+            failed: PayoutLinesTotal { lines: row.failed_lines, total: money(row.failed_total) },
+            left_out: PayoutLeftOutView {
                 participants: row.left_out.participants,
                 total: money(row.left_out.total),
             },
@@ -129,9 +129,9 @@ impl From<PayoutBatchRow> for BatchView {
 
 /// A page of payout batches.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct BatchList {
+pub(crate) struct PayoutBatchList {
     /// Newest first.
-    data: Vec<BatchView>,
+    data: Vec<PayoutBatchView>,
     /// Where to go on; absent at the end.
     next_cursor: Option<String>,
 }
@@ -142,16 +142,16 @@ pub(crate) struct BatchList {
 /// at most 90 of its invoices, the oldest first. It works in the background; read the batch until it is `open`. It pays nothing:
 /// export it, have it paid, and mark its lines.
 #[utoipa::path(post, path = "/v1/payout-batches", operation_id = "create_payout_batch", tag = "billing",
-    request_body = BatchRequest,
+    request_body = PayoutBatchRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "Repeats of the call answer the batch that the first one made")),
-    responses((status = 202, body = BatchView),
+    responses((status = 202, body = PayoutBatchView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
                description = "Among others 409 payout_batch_in_progress, 422 idempotency_mismatch")))]
 pub(crate) async fn create(
     State(deps): State<Deps>,
     caller: Caller,
     key: IdempotencyKey,
-    request: Json<BatchRequest>,
+    request: Json<PayoutBatchRequest>,
 ) -> Result<Response, Problem> {
     let (store, organization) = (&deps.edge.store, &caller.organization);
     let asked = request.value;
@@ -217,38 +217,41 @@ fn transition(status: BatchStatus) -> Problem {
 
 fn accepted(row: PayoutBatchRow, repeated: bool) -> Response {
     let location = [("location", format!("/v1/payout-batches/{}", row.batch))];
-    (StatusCode::ACCEPTED, replay_header(repeated), location, axum::Json(BatchView::from(row)))
+    (StatusCode::ACCEPTED, replay_header(repeated), location, axum::Json(PayoutBatchView::from(row)))
         .into_response()
 }
 
 /// List payout batches
 #[utoipa::path(get, path = "/v1/payout-batches", operation_id = "list_payout_batches", tag = "billing",
     params(PageQuery),
-    responses((status = 200, body = BatchList),
+    responses((status = 200, body = PayoutBatchList),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn list(
     State(deps): State<Deps>,
     caller: Caller,
     Params(query): Params<PageQuery>,
-) -> Result<axum::Json<BatchList>, Problem> {
+) -> Result<axum::Json<PayoutBatchList>, Problem> {
     let list = "payout batches";
     let cursor = open_cursor(list, query.cursor.as_deref())?;
     let (store, limit) = (&deps.edge.store, query.limit.get());
     let page = store.list_payout_batches(&caller.organization, cursor.as_deref(), limit).await?;
     let next_cursor = page.next.map(|next| seal_cursor(list, &next));
-    Ok(axum::Json(BatchList { data: page.rows.into_iter().map(BatchView::from).collect(), next_cursor }))
+    Ok(axum::Json(PayoutBatchList {
+        data: page.rows.into_iter().map(PayoutBatchView::from).collect(),
+        next_cursor,
+    }))
 }
 
 /// Read a payout batch
 #[utoipa::path(get, path = "/v1/payout-batches/{batch}", operation_id = "read_payout_batch", tag = "billing",
     params(("batch" = String, Path, description = "The batch's id (pob_...)")),
-    responses((status = 200, body = BatchView),
+    responses((status = 200, body = PayoutBatchView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn read(
     State(deps): State<Deps>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<axum::Json<BatchView>, Problem> {
+) -> Result<axum::Json<PayoutBatchView>, Problem> {
     find(&deps, &caller, &id).await.map(|row| axum::Json(row.into()))
 }
 
@@ -259,7 +262,7 @@ pub(crate) async fn read(
 #[utoipa::path(post, path = "/v1/payout-batches/{batch}/cancel", operation_id = "cancel_payout_batch",
     tag = "billing", params(("batch" = String, Path, description = "The batch's id (pob_...)")),
     request_body = ReasonedRequest,
-    responses((status = 200, body = BatchView),
+    responses((status = 200, body = PayoutBatchView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
                description = "Among others 409 payout_batch_transition, 409 payout_batch_in_progress")))]
 pub(crate) async fn cancel(
@@ -267,7 +270,7 @@ pub(crate) async fn cancel(
     caller: Caller,
     Path(id): Path<String>,
     request: Json<ReasonedRequest>,
-) -> Result<axum::Json<BatchView>, Problem> {
+) -> Result<axum::Json<PayoutBatchView>, Problem> {
     let note = note(&request.value.actor, &request.value.reason)?;
     let (store, organization) = (&deps.edge.store, &caller.organization);
     let cancelled = Some(Act { at: deps.edge.now(), note });

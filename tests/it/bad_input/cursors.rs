@@ -25,6 +25,9 @@ fn lists(setup: &Setup) -> Vec<(&'static str, Vec<&str>, String)> {
         ("GET /v1/participants/{id}/partner-invoices", vec![&partners.pia.id], String::new()),
         ("GET /v1/partner-invoices/{id}", vec![&partners.invoices[2]], String::new()),
         ("GET /v1/partner-invoices/{id}/lines", vec![&partners.invoices[2]], String::new()),
+        ("GET /v1/payout-batches", vec![], String::new()),
+        ("GET /v1/payout-batches/{batch}/lines", vec![&partners.batch], String::new()),
+        ("GET /v1/payout-batches/{batch}/lines", vec![&partners.batch], "status=pending&".to_owned()),
         ("GET /v1/reports/referrals", vec![], format!("from={day}&to={day}&")),
         ("GET /v1/event-destinations/{id}/deliveries", vec![&setup.destination], String::new()),
         (

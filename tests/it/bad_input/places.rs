@@ -66,7 +66,17 @@ pub fn ids(setup: &Setup) -> Vec<Case> {
         ("GET /v1/partner-invoices/{id}/lines", "pin_", json!(null)),
         ("POST /v1/partner-invoices/{id}/finalize", "pin_", by.clone()),
         ("POST /v1/partner-invoices/{id}/pay", "pin_", by.clone()),
-        ("POST /v1/partner-invoices/{id}/void", "pin_", by),
+        ("POST /v1/partner-invoices/{id}/void", "pin_", by.clone()),
+        ("GET /v1/payout-batches/{batch}", "pob_", json!(null)),
+        ("GET /v1/payout-batches/{batch}/lines", "pob_", json!(null)),
+        ("GET /v1/payout-batches/{batch}/export", "pob_", json!(null)),
+        ("POST /v1/payout-batches/{batch}/cancel", "pob_", by),
+        (
+            "POST /v1/payout-batches/{batch}/lines/bulk",
+            "pob_",
+            json!({"actor": "payouts", "reason": "as the bank says", "marks": [
+                {"participant": setup.partners.pia.id, "status": "paid", "reference": "tr_1"}]}),
+        ),
         ("GET /v1/programs/{program}", "prg_", json!(null)),
         ("PATCH /v1/programs/{program}", "prg_", json!({"name": "New"})),
         ("GET /v1/programs/{program}/groups", "prg_", json!(null)),
@@ -92,6 +102,7 @@ pub fn ids(setup: &Setup) -> Vec<Case> {
         let broken = Case::new(route, &["%FF"], &setup.tenant.key, "no UTF-8 as id").text(&body);
         cases.push(broken.header(KEY.0, KEY.1).names("{path}"));
     }
+    cases.extend(payout_lines(setup));
     cases.extend(redemptions(setup));
     cases.extend(codes(setup));
     cases.extend(promotions(setup));
@@ -127,6 +138,31 @@ fn sent(setup: &Setup) -> Vec<Case> {
         }
         let broken = Case::new(route, &[destination, "%FF"], &setup.tenant.key, "no UTF-8 as delivery");
         cases.push(broken.text(body).names("{path}"));
+    }
+    cases
+}
+
+/// Lines of payout batches: of no batch, and of nobody in this one.
+fn payout_lines(setup: &Setup) -> Vec<Case> {
+    let mark = json!({"reference": "tr_1", "actor": "payouts", "reason": "as the bank says"}).to_string();
+    let (batch, pia) = (&setup.partners.batch, &setup.partners.pia.id);
+    let mut cases = Vec::new();
+    for route in [
+        "POST /v1/payout-batches/{batch}/lines/{participant}/paid",
+        "POST /v1/payout-batches/{batch}/lines/{participant}/failed",
+    ] {
+        let mut add = |ids: [&str; 2], what: String| {
+            let case = Case::new(route, &ids, &setup.tenant.key, what).text(&mark);
+            cases.push(case.gives(404, "not_found"));
+        };
+        for id in [vec![nobody("prt_"), setup.anna.id.clone()], malformed("prt_")].concat() {
+            add([batch, &id], format!("{id:.40} as participant"));
+        }
+        for id in [vec![nobody("pob_")], malformed("pob_")].concat() {
+            add([&id, pia], format!("{id:.40} as batch"));
+        }
+        let broken = Case::new(route, &[batch, "%FF"], &setup.tenant.key, "no UTF-8 as participant");
+        cases.push(broken.text(&mark).names("{path}"));
     }
     cases
 }
@@ -340,7 +376,7 @@ pub fn queries(setup: &Setup) -> Vec<Case> {
         cases.push(Case::new(route, ids, key, query).query(query).names(pointer));
     };
     let (partners, days) = (&setup.partners, "from=2026-11-01&to=2026-11-02");
-    let lists: [(&str, &[&str]); 14] = [
+    let lists: [(&str, &[&str]); 16] = [
         ("GET /v1/programs", &[]),
         ("GET /v1/parked-events", &[]),
         ("GET /v1/referrals", &[]),
@@ -353,6 +389,8 @@ pub fn queries(setup: &Setup) -> Vec<Case> {
         ("GET /v1/billing-runs/{run}/invoices", &[&partners.run]),
         ("GET /v1/partner-invoices/{id}", &[&partners.invoices[2]]),
         ("GET /v1/partner-invoices/{id}/lines", &[&partners.invoices[2]]),
+        ("GET /v1/payout-batches", &[]),
+        ("GET /v1/payout-batches/{batch}/lines", &[&partners.batch]),
         ("GET /v1/reports/referrals", &[]),
         ("GET /v1/event-destinations/{id}/deliveries", &[&setup.destination]),
     ];
@@ -399,6 +437,19 @@ pub fn queries(setup: &Setup) -> Vec<Case> {
         let route = "GET /v1/event-destinations/{id}/deliveries";
         add(route, &[&setup.destination], &format!("state={state}"), "?state");
     }
+    let export = "GET /v1/payout-batches/{batch}/export";
+    for status in ["open", "", "Paid"] {
+        for route in [export, "GET /v1/payout-batches/{batch}/lines"] {
+            add(route, &[&partners.batch], &format!("status={status}"), "?status");
+        }
+    }
+    for limit in ["0", "10001", "-1", "1.5", "ten", ""] {
+        add(export, &[&partners.batch], &format!("limit={limit}"), "?limit");
+    }
+    for cursor in ["", "x", "AAAA", "%00", "bm90aGluZyBvZiB0aGlzIGxpc3Q", &"A".repeat(1_001)] {
+        add(export, &[&partners.batch], &format!("cursor={cursor}"), "?cursor");
+    }
+    add(export, &[&partners.batch], "surprise=1", "?surprise");
     for status in ["parked", "", "Waiting"] {
         add("GET /v1/parked-events", &[], &format!("status={status}"), "?status");
         add("GET /v1/parked-events", &[], &format!("reason={status}"), "?reason");
@@ -433,7 +484,8 @@ pub fn idempotency_keys(setup: &Setup) -> Vec<Case> {
     let part = json!({"amount": {"amount": 5, "currency": "USD"}, "actor": "admin", "reason": "too much"});
     let day = &setup.partners.day;
     let run = json!({"program": setup.partners.program, "from": day, "to": day});
-    let routes: [(&'static str, Option<&str>, serde_json::Value); 11] = [
+    let payout = json!({"program": setup.partners.program, "currency": "USD", "actor": "finance", "reason": "month end"});
+    let routes: [(&'static str, Option<&str>, serde_json::Value); 12] = [
         ("POST /v1/organizations", None, name.clone()),
         ("POST /v1/api-keys", None, name),
         ("POST /v1/programs", None, json!({"name": "Refer a friend", "terms": terms})),
@@ -441,6 +493,7 @@ pub fn idempotency_keys(setup: &Setup) -> Vec<Case> {
         ("POST /v1/participants/{id}/rewards", Some(&setup.anna.id), gift),
         ("POST /v1/rewards/{id}/reverse", Some(&setup.delivered), part),
         ("POST /v1/billing-runs", None, run),
+        ("POST /v1/payout-batches", None, payout),
         ("POST /v1/checks", None, json!({})),
         ("POST /v1/event-destinations", None, json!({"url": "https://example.com/"})),
         ("POST /v1/event-destinations/{id}/rotate-secret", Some(&setup.destination), json!({})),

@@ -22,7 +22,18 @@ fn partner_invoices(setup: &Setup) -> Vec<Case> {
             .body(&by)
             .gives(409, "partner_invoice_transition")
     };
-    [&setup.partners.invoices[0], &setup.partners.invoices[2]].map(|id| case(id)).into()
+    let mut cases: Vec<Case> =
+        [&setup.partners.invoices[0], &setup.partners.invoices[2]].map(|id| case(id)).into();
+    // One batch was cancelled.
+    let (key, cancelled) = (&setup.tenant.key, &setup.partners.cancelled);
+    let mark = json!({"reference": "tr_1", "actor": "payouts", "reason": "as the bank says"});
+    let route = "POST /v1/payout-batches/{batch}/lines/{participant}/paid";
+    let line = Case::new(route, &[cancelled, &setup.partners.pia.id], key, "a line that was cancelled");
+    cases.push(line.body(&mark).gives(409, "payout_line_settled"));
+    let route = "GET /v1/payout-batches/{batch}/export";
+    let file = Case::new(route, &[cancelled], key, "a batch that was cancelled");
+    cases.push(file.gives(409, "payout_batch_transition"));
+    cases
 }
 
 fn sign_ups(setup: &Setup) -> Vec<Case> {

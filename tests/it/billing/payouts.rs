@@ -7,6 +7,7 @@ mod marks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use local::{Effect, Fault};
 use serde_json::{Value, json};
 use tests::Answer;
 
@@ -44,6 +45,19 @@ impl Payroll {
         for invoice in tenant.list(&path).await {
             self.office.act(&invoice, "finalize").await.ok();
         }
+    }
+
+    /// From now on, or no longer, messages are lost: what is begun waits for the sweeper.
+    fn lose_messages(&self, times: u32) {
+        let call = Some("SendMessage".to_owned());
+        self.office.world.plan(vec![Fault { call, skip: 0, times, effect: Effect::Unavailable }]);
+    }
+
+    /// Lets the sweeper find what was begun.
+    async fn sweep(&self) {
+        self.lose_messages(0);
+        self.office.world.advance(120).await;
+        self.office.world.drain().await;
     }
 
     fn asked(&self) -> Value {
@@ -295,6 +309,7 @@ async fn a_batch_that_is_cancelled_frees_its_invoices_for_the_next() {
     let payroll = Payroll::open(&[("cleo", 3_000), ("dora", 2_000), ("emil", 1_000)]).await;
     let first = payroll.batch(None).await;
     payroll.mark(&first, "emil", "failed", "tr_1").await.ok();
+    payroll.lose_messages(1_000);
     let cancelling = payroll.cancel(&first).await.ok();
     assert_eq!(cancelling["status"], "cancelling");
     payroll.mark(&first, "cleo", "paid", "tr_2").await.refused(409, "payout_batch_transition");
@@ -306,7 +321,7 @@ async fn a_batch_that_is_cancelled_frees_its_invoices_for_the_next() {
         .await
         .refused(409, "payout_batch_in_progress");
     payroll.cancel(&first).await.ok();
-    payroll.office.world.drain().await;
+    payroll.sweep().await;
     let cancelled = payroll.cancel(&first).await.ok();
     assert_eq!(figures(&cancelled), ("cancelled", 3, 3, 6_000));
     assert_eq!(cancelled["note"], json!({"actor": "finance", "reason": "wrong month"}));

@@ -38,7 +38,7 @@ const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct ExportQuery {
+pub(crate) struct PayoutExportQuery {
     /// Only those that stand so; `pending` is what is still to be paid.
     #[param(inline)]
     status: Option<LineStatus>,
@@ -54,7 +54,7 @@ pub(crate) struct ExportQuery {
 /// As CSV (RFC 4180, UTF-8), a row for each line; the first file begins with the names of the columns. A cell that a spreadsheet
 /// would take for a formula has an apostrophe before it. Where there is more, the header `next-cursor` says where to go on.
 #[utoipa::path(get, path = "/v1/payout-batches/{batch}/export", operation_id = "export_payout_batch",
-    tag = "billing", params(("batch" = String, Path, description = "The batch's id (pob_...)"), ExportQuery),
+    tag = "billing", params(("batch" = String, Path, description = "The batch's id (pob_...)"), PayoutExportQuery),
     responses((status = 200, body = String, content_type = "text/csv",
                headers(("next-cursor" = String, description = "Where to go on; absent at the end"))),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
@@ -63,7 +63,7 @@ pub(crate) async fn export(
     State(deps): State<Deps>,
     caller: Caller,
     Path(id): Path<String>,
-    Params(query): Params<ExportQuery>,
+    Params(query): Params<PayoutExportQuery>,
 ) -> Result<Response, Problem> {
     let list = format!("export of {id}, {:?}", query.status);
     let limit = query.limit.unwrap_or(LINES_MAX);

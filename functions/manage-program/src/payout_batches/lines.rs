@@ -28,7 +28,7 @@ const BULK_SECONDS_MAX: i64 = 7;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct LineQuery {
+pub(crate) struct PayoutLineQuery {
     /// Only those that stand so.
     #[param(inline)]
     status: Option<LineStatus>,
@@ -42,7 +42,7 @@ pub(crate) struct LineQuery {
 
 /// A line of a payout batch: what one participant is paid.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct LineView {
+pub(crate) struct PayoutLineView {
     /// Its id: the same for this participant in this batch for ever, so that it can be the idempotency key of the payout.
     id: PayoutLineId,
     /// Whom it pays.
@@ -65,7 +65,7 @@ pub(crate) struct LineView {
     created_at: DateTime<Utc>,
 }
 
-impl From<PayoutLineRow> for LineView {
+impl From<PayoutLineRow> for PayoutLineView {
     fn from(row: PayoutLineRow) -> Self {
         let (marked_at, note) = row.marked.map(|act| (act.at, act.note)).unzip();
         Self {
@@ -85,9 +85,9 @@ impl From<PayoutLineRow> for LineView {
 
 /// A page of a payout batch's lines.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct LineList {
+pub(crate) struct PayoutLineList {
     /// By participant.
-    data: Vec<LineView>,
+    data: Vec<PayoutLineView>,
     /// Where to go on; absent at the end. A page can be short while there is more.
     next_cursor: Option<String>,
 }
@@ -95,7 +95,7 @@ pub(crate) struct LineList {
 /// What became of one payout.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct MarkRequest {
+pub(crate) struct PayoutMarkRequest {
     /// Your reference of the payout, such as the provider's id of it: 1 to 200 characters. It tells a repeated call.
     #[schema(example = "tr_4711", min_length = 1, max_length = 200)]
     reference: String,
@@ -110,10 +110,10 @@ pub(crate) struct MarkRequest {
 /// What became of many payouts.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct BulkMarkRequest {
+pub(crate) struct PayoutMarksRequest {
     /// 1 to 100 of them.
     #[schema(min_items = 1, max_items = 100)]
-    marks: Vec<BulkMark>,
+    marks: Vec<PayoutMark>,
     /// Who: your own name of an administrator, or of the system that did it; 1 to 100 characters.
     #[schema(example = "payouts", min_length = 1, max_length = 100)]
     actor: String,
@@ -125,7 +125,7 @@ pub(crate) struct BulkMarkRequest {
 /// What became of one of many payouts.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct BulkMark {
+pub(crate) struct PayoutMark {
     /// Whose line (prt_...).
     participant: String,
     /// Whether it arrived.
@@ -140,21 +140,21 @@ pub(crate) struct BulkMark {
 
 /// What became of each mark, in the order of the request.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct BulkMarkView {
+pub(crate) struct PayoutMarksView {
     /// As many as there were marks.
-    results: Vec<BulkMarkItem>,
+    results: Vec<PayoutMarksItem>,
 }
 
 /// What became of one mark.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct BulkMarkItem {
+pub(crate) struct PayoutMarksItem {
     /// Its place in the request, from 0.
     index: usize,
     /// The status that the single call would have had.
     status: u16,
     /// The line as it is then; absent where nothing was done.
     #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<LineView>,
+    line: Option<PayoutLineView>,
     /// Why nothing was done. After 500 and 503, send it again.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<ProblemBody>,
@@ -162,15 +162,15 @@ pub(crate) struct BulkMarkItem {
 
 /// List the lines of a payout batch
 #[utoipa::path(get, path = "/v1/payout-batches/{batch}/lines", operation_id = "list_payout_lines",
-    tag = "billing", params(("batch" = String, Path, description = "The batch's id (pob_...)"), LineQuery),
-    responses((status = 200, body = LineList),
+    tag = "billing", params(("batch" = String, Path, description = "The batch's id (pob_...)"), PayoutLineQuery),
+    responses((status = 200, body = PayoutLineList),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json")))]
 pub(crate) async fn list(
     State(deps): State<Deps>,
     caller: Caller,
     Path(id): Path<String>,
-    Params(query): Params<LineQuery>,
-) -> Result<axum::Json<LineList>, Problem> {
+    Params(query): Params<PayoutLineQuery>,
+) -> Result<axum::Json<PayoutLineList>, Problem> {
     let list = format!("lines of {id}, {:?}", query.status);
     let cursor = open_cursor(&list, query.cursor.as_deref())?;
     let batch = find(&deps, &caller, &id).await?.batch;
@@ -178,7 +178,10 @@ pub(crate) async fn list(
     let page =
         store.list_payout_lines(&caller.organization, &batch, query.status, cursor.as_deref(), limit).await?;
     let next_cursor = page.next.map(|next| seal_cursor(&list, &next));
-    Ok(axum::Json(LineList { data: page.rows.into_iter().map(LineView::from).collect(), next_cursor }))
+    Ok(axum::Json(PayoutLineList {
+        data: page.rows.into_iter().map(PayoutLineView::from).collect(),
+        next_cursor,
+    }))
 }
 
 /// Mark a line as paid
@@ -189,16 +192,16 @@ pub(crate) async fn list(
     operation_id = "mark_payout_line_paid", tag = "billing",
     params(("batch" = String, Path, description = "The batch's id (pob_...)"),
            ("participant" = String, Path, description = "The participant's id (prt_...)")),
-    request_body = MarkRequest,
-    responses((status = 200, body = LineView),
+    request_body = PayoutMarkRequest,
+    responses((status = 200, body = PayoutLineView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
                description = "Among others 409 payout_line_settled, 409 payout_batch_transition")))]
 pub(crate) async fn paid(
     deps: State<Deps>,
     caller: Caller,
     ids: Path<(String, String)>,
-    request: Json<MarkRequest>,
-) -> Result<axum::Json<LineView>, Problem> {
+    request: Json<PayoutMarkRequest>,
+) -> Result<axum::Json<PayoutLineView>, Problem> {
     mark(deps, caller, ids, request, Mark::Paid).await
 }
 
@@ -209,16 +212,16 @@ pub(crate) async fn paid(
     operation_id = "mark_payout_line_failed", tag = "billing",
     params(("batch" = String, Path, description = "The batch's id (pob_...)"),
            ("participant" = String, Path, description = "The participant's id (prt_...)")),
-    request_body = MarkRequest,
-    responses((status = 200, body = LineView),
+    request_body = PayoutMarkRequest,
+    responses((status = 200, body = PayoutLineView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
                description = "Among others 409 payout_line_settled, 409 payout_batch_transition")))]
 pub(crate) async fn failed(
     deps: State<Deps>,
     caller: Caller,
     ids: Path<(String, String)>,
-    request: Json<MarkRequest>,
-) -> Result<axum::Json<LineView>, Problem> {
+    request: Json<PayoutMarkRequest>,
+) -> Result<axum::Json<PayoutLineView>, Problem> {
     mark(deps, caller, ids, request, Mark::Failed).await
 }
 
@@ -226,10 +229,10 @@ async fn mark(
     State(deps): State<Deps>,
     caller: Caller,
     Path((batch, participant)): Path<(String, String)>,
-    request: Json<MarkRequest>,
+    request: Json<PayoutMarkRequest>,
     mark: Mark,
-) -> Result<axum::Json<LineView>, Problem> {
-    let MarkRequest { reference, actor, reason } = request.value;
+) -> Result<axum::Json<PayoutLineView>, Problem> {
+    let PayoutMarkRequest { reference, actor, reason } = request.value;
     let batch = PayoutBatchId::own(&batch, "payout batch")?;
     let participant = ParticipantId::own(&participant, "payout line")?;
     let note = note(&actor, &reason)?;
@@ -245,17 +248,17 @@ async fn mark(
 /// Idempotent as the single calls are, so it can be sent again after any answer or none.
 #[utoipa::path(post, path = "/v1/payout-batches/{batch}/lines/bulk", operation_id = "mark_payout_lines",
     tag = "billing", params(("batch" = String, Path, description = "The batch's id (pob_...)")),
-    request_body = BulkMarkRequest,
-    responses((status = 200, body = BulkMarkView),
+    request_body = PayoutMarksRequest,
+    responses((status = 200, body = PayoutMarksView),
               (status = "4XX", body = ProblemBody, content_type = "application/problem+json",
                description = "The request as a whole cannot be used, and nothing was done")))]
 pub(crate) async fn bulk(
     State(deps): State<Deps>,
     caller: Caller,
     Path(batch): Path<String>,
-    request: Json<BulkMarkRequest>,
-) -> Result<axum::Json<BulkMarkView>, Problem> {
-    let BulkMarkRequest { marks, actor, reason } = request.value;
+    request: Json<PayoutMarksRequest>,
+) -> Result<axum::Json<PayoutMarksView>, Problem> {
+    let PayoutMarksRequest { marks, actor, reason } = request.value;
     note(&actor, &reason)?;
     if !(1..=BULK_MAX).contains(&marks.len()) {
         return Err(Problem::field("/marks", format!("must have 1 to {BULK_MAX} marks")));
@@ -271,21 +274,21 @@ pub(crate) async fn bulk(
             Err(Problem::no_time())
         };
         results.push(match done {
-            Ok(line) => BulkMarkItem { index, status: 200, line: Some(line.into()), problem: None },
+            Ok(line) => PayoutMarksItem { index, status: 200, line: Some(line.into()), problem: None },
             Err(problem) => {
                 let status = problem.status();
-                BulkMarkItem { index, status, line: None, problem: Some(problem.into_body()) }
+                PayoutMarksItem { index, status, line: None, problem: Some(problem.into_body()) }
             }
         });
     }
-    Ok(axum::Json(BulkMarkView { results }))
+    Ok(axum::Json(PayoutMarksView { results }))
 }
 
 async fn mark_one(
     deps: &Deps,
     organization: &OrganizationId,
     batch: &PayoutBatchId,
-    (index, one): (usize, BulkMark),
+    (index, one): (usize, PayoutMark),
     (actor, reason): (&str, &str),
 ) -> Result<PayoutLineRow, Problem> {
     let within = |problem: Problem| problem.within(&format!("/marks/{index}"));

@@ -120,13 +120,13 @@ fn the_making_of_a_batch_survives_every_fault_at_any_call() {
 fn marks_and_the_next_batch_survive_every_fault_at_any_call() {
     let end = simulate(async {
         let tenant = prepared().await;
-        for step in make(&tenant, "month", 0) {
+        for step in make(&tenant, "month", 1) {
             tenant.perform(step(&tenant.world.rows())).await;
         }
         tenant.world.advance(1);
         let mut steps = vec![mark(&tenant, "cleo", "paid"), mark(&tenant, "dora", "failed")];
         steps.push(mark(&tenant, "emil", "paid"));
-        steps.extend(make(&tenant, "again", 0));
+        steps.extend(make(&tenant, "again", 1));
         survives("marks of lines", &tenant, steps).await
     });
     let expected = [
@@ -144,7 +144,7 @@ fn marks_and_the_next_batch_survive_every_fault_at_any_call() {
 fn cancelling_and_the_next_batch_survive_every_fault_at_any_call() {
     let end = simulate(async {
         let tenant = prepared().await;
-        for step in make(&tenant, "month", 0) {
+        for step in make(&tenant, "month", 1) {
             tenant.perform(step(&tenant.world.rows())).await;
         }
         tenant.perform(mark(&tenant, "dora", "failed")(&tenant.world.rows())).await;

@@ -88,6 +88,7 @@ async fn of_two_batches_at_once_the_second_is_refused_and_a_repetition_finds_the
     let payroll = Payroll::open(&[("cleo", 3_000)]).await;
     let tenant = &payroll.office.tenant;
     let asked = payroll.asked().to_string();
+    payroll.lose_messages(1_000);
     let mut callers = tokio::task::JoinSet::new();
     for number in 0..20 {
         let (tenant, asked) = (tenant.clone(), asked.clone());
@@ -110,7 +111,7 @@ async fn of_two_batches_at_once_the_second_is_refused_and_a_repetition_finds_the
     let mut euros = payroll.asked();
     euros["currency"] = json!("EUR");
     assert_eq!(tenant.post("/v1/payout-batches", euros.clone()).await.status, 202);
-    payroll.office.world.drain().await;
+    payroll.sweep().await;
     let key = [("idempotency-key", "key-2")];
     let first = tenant.send("POST", "/v1/payout-batches", asked.clone(), &key).await;
     assert_eq!((first.status, &first.headers["idempotent-replayed"]), (202, &"false".parse().unwrap()));
@@ -131,9 +132,10 @@ async fn of_two_batches_at_once_the_second_is_refused_and_a_repetition_finds_the
 async fn a_batch_that_is_cancelled_while_it_is_made_takes_nothing_more() {
     let payroll = Payroll::open(&[("cleo", 3_000), ("dora", 2_000)]).await;
     let tenant = &payroll.office.tenant;
+    payroll.lose_messages(1_000);
     let batch = tenant.post("/v1/payout-batches", payroll.asked()).await.body;
     payroll.cancel(&batch).await.ok();
-    payroll.office.world.drain().await;
+    payroll.sweep().await;
     assert_eq!(figures(&payroll.read(&batch).await), ("cancelled", 0, 0, 0));
     assert_eq!(figures(&payroll.batch(None).await), ("open", 2, 2, 5_000));
     payroll.at_rest().await;
@@ -143,20 +145,12 @@ async fn a_batch_that_is_cancelled_while_it_is_made_takes_nothing_more() {
 async fn messages_that_come_twice_and_at_once_and_that_are_lost_make_one_batch() {
     let payroll = Payroll::open(&[("cleo", 3_000), ("dora", 2_000), ("emil", 1_000)]).await;
     let (world, tenant) = (&payroll.office.world, &payroll.office.tenant);
-    let lost = local::Fault {
-        call: Some("SendMessage".to_owned()),
-        skip: 0,
-        times: 50,
-        effect: local::Effect::Unavailable,
-    };
-    world.plan(vec![lost]);
+    payroll.lose_messages(1_000);
     let batch = tenant.post("/v1/payout-batches", payroll.asked()).await.body;
-    world.plan(Vec::new());
     world.drain().await;
     assert_eq!(payroll.read(&batch).await["status"], "assembling");
     payroll.office.tenant.get(&path(&batch, "/export")).await.refused(409, "payout_batch_transition");
-    world.advance(120).await;
-    world.drain().await;
+    payroll.sweep().await;
     assert_eq!(figures(&payroll.read(&batch).await), ("open", 3, 3, 6_000));
     let organization = world.organization(tenant).await;
     let message = json!({"type": "payout_batch.due.v1", "organization": organization, "batch": batch["id"]});
