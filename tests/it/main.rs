@@ -18,6 +18,7 @@ mod process;
 mod processor;
 mod queues;
 mod races;
+mod redrive;
 pub(crate) mod rules;
 mod schedules;
 mod selfcheck;

@@ -7,6 +7,7 @@
 
 mod looks;
 mod overdue;
+mod payouts;
 
 use aws::batch::Outcome;
 use aws::handler::chain;
@@ -81,6 +82,7 @@ impl Worker<'_> {
                     self.look_at_days(day, shard, after.as_deref()).await?
                 }
                 CheckPosition::Parked { after } => self.look_at_parked(after.as_deref()).await?,
+                CheckPosition::Payouts { cursor, walk } => self.look_at_payouts(cursor, walk).await?,
                 CheckPosition::Due { shard, after } => self.look_at_due(shard, after.as_deref()).await?,
             };
             if !is_more {
@@ -174,7 +176,7 @@ impl Worker<'_> {
         }
         self.row.position = match page.next {
             Some(next) => CheckPosition::Parked { after: Some(next) },
-            None => CheckPosition::Due { shard: 0, after: None },
+            None => CheckPosition::Payouts { cursor: None, walk: None },
         };
         Ok(true)
     }

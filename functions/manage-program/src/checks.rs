@@ -32,6 +32,8 @@ pub(crate) enum Stage {
     Days,
     /// Among the events that wait.
     Parked,
+    /// Among the payout batches.
+    Payouts,
     /// Among what is left to do.
     Due,
 }
@@ -49,6 +51,8 @@ pub(crate) struct Checked {
     entries: u64,
     /// Partner invoices.
     partner_invoices: u64,
+    /// Payout batches.
+    payout_batches: u64,
     /// Daily reports.
     reports: u64,
     /// Rows with something left to do by now.
@@ -57,8 +61,18 @@ pub(crate) struct Checked {
 
 impl From<CheckCounts> for Checked {
     fn from(counts: CheckCounts) -> Self {
-        let CheckCounts { participants, rewards, sources, entries, invoices, reports, due } = counts;
-        Self { participants, rewards, sources, entries, partner_invoices: invoices, reports, due }
+        let CheckCounts { participants, rewards, sources, entries, invoices, payout_batches, reports, due } =
+            counts;
+        Self {
+            participants,
+            rewards,
+            sources,
+            entries,
+            partner_invoices: invoices,
+            payout_batches,
+            reports,
+            due,
+        }
     }
 }
 
@@ -95,6 +109,7 @@ impl From<CheckRow> for CheckView {
         let (stage, day) = match row.position {
             CheckPosition::Days { day, .. } => (Stage::Days, Some(day)),
             CheckPosition::Parked { .. } => (Stage::Parked, None),
+            CheckPosition::Payouts { .. } => (Stage::Payouts, None),
             CheckPosition::Due { .. } => (Stage::Due, None),
         };
         Self {
@@ -115,8 +130,8 @@ impl From<CheckRow> for CheckView {
 
 /// Begin a self-check
 ///
-/// Adds up every ledger, decides every source of a reward again, and compares both with what is stored; the daily reports and
-/// partner invoices with their lines; and looks for what has been left undone for more than an hour. It works in the background
+/// Adds up every ledger, decides every source of a reward again, and compares both with what is stored; the daily reports,
+/// partner invoices and payout batches with their lines; and looks for what has been left undone for more than an hour. It works in the background
 /// and changes nothing; read the check to see how far it is. It reads everything that it looks at, and costs as much.
 #[utoipa::path(post, path = "/v1/checks", operation_id = "create_check", tag = "operations",
     request_body = CheckRequest,

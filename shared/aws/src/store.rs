@@ -53,7 +53,7 @@ pub use audit::{DayPage, DayRow, InvoiceRead, LedgerRead};
 pub use billing::{BillingRunRow, NewRun, Position, ProgramBillingRow, RunInvoice, RunStatus};
 pub use campaign::{CAMPAIGNS_MAX, CampaignRow, JourneyRow, MessagesRow, WalkRow};
 pub use carry::Carried;
-pub use check::{CheckCounts, CheckPosition, CheckRow, CheckScope, FINDINGS_MAX};
+pub use check::{CheckCounts, CheckPosition, CheckRow, CheckScope, FINDINGS_MAX, PayoutWalk};
 pub use claim::DueClaim;
 pub use code::{CodeRow, Enrolled, ParticipantRow, Promo};
 pub use connection::ConnectionRow;

@@ -9,8 +9,10 @@
 //! | what is posted of a milestone | what its reward says, and what was promised, or nothing ([`milestone`]) |
 //! | a daily report | the fold of its day's lines ([`report`]) |
 //! | a partner invoice | its line items, its lines, and the ledger lines that name it ([`invoice`]) |
+//! | a payout batch, a line of it | its lines ([`payout_batch`]), its invoices ([`payout_line`]) |
 
 mod ledger;
+mod payout;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -26,6 +28,7 @@ use crate::source::Earned;
 use crate::tally::Awarded;
 
 pub use ledger::Ledger;
+pub use payout::{PayoutSums, payout_batch, payout_line};
 
 /// What is wrong; stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -43,6 +46,8 @@ pub enum FindingCode {
     ReportMismatch,
     /// A partner invoice is not what its lines come to.
     InvoiceMismatch,
+    /// A payout batch is not what its lines come to, or a line not what its invoices do.
+    PayoutMismatch,
     /// Something has been due for more than an hour.
     Overdue,
     /// A row cannot be read.

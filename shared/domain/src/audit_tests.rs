@@ -332,6 +332,37 @@ fn an_invoice_is_what_all_its_lines_come_to() {
 }
 
 #[test]
+fn a_payout_batch_is_what_its_lines_come_to() {
+    use crate::payout::LineStatus::{Cancelled, Failed, Paid, Pending};
+    let batch = crate::id::PayoutBatchId::derive(&["batch"]);
+    let mut lines = PayoutSums::default();
+    for (status, amount) in [(Pending, 1), (Paid, 20), (Failed, 300), (Cancelled, 4_000)] {
+        lines.add(status, amount, 2);
+    }
+    let says = PayoutSums { lines: (4_321, 4), invoices: 8, paid: (20, 1), failed: (300, 1) };
+    assert_eq!(payout_batch(&batch, &says, &lines), None);
+    for wrong in [
+        PayoutSums { lines: (4_320, 4), ..says },
+        PayoutSums { invoices: 7, ..says },
+        PayoutSums { paid: (20, 2), ..says },
+        PayoutSums { failed: (301, 1), ..says },
+    ] {
+        let finding = payout_batch(&batch, &wrong, &lines).unwrap();
+        assert_eq!(
+            (finding.code, finding.row),
+            (FindingCode::PayoutMismatch, format!("payout-batch/{batch}"))
+        );
+        assert_ne!(finding.expected, finding.found);
+    }
+    let line = crate::id::PayoutLineId::of(&batch, &anna());
+    assert_eq!(payout_line(&line, (300, 2), (300, 2)), None);
+    for held in [(300, 1), (299, 2), (0, 0)] {
+        let finding = payout_line(&line, (300, 2), held).unwrap();
+        assert_eq!((finding.code, finding.row), (FindingCode::PayoutMismatch, format!("payout-line/{line}")));
+    }
+}
+
+#[test]
 fn findings_keep_their_wire_form() {
     let finding = Finding::overdue("source/invoice/stripe/in_1", at(0));
     let json = r#"{"code":"overdue","row":"source/invoice/stripe/in_1","about":"what is left to do","expected":"done within an hour","found":"due since 2026-11-21T00:00:00+00:00"}"#;

@@ -171,6 +171,26 @@ fn corruptions() -> Vec<Corruption> {
             codes: (&[], &["invoice_mismatch"]),
         },
         Corruption {
+            what: "a payout batch",
+            which: |row| text(row, "sk") == "BATCH" && text(row, "status") == "open",
+            change: |row| raise(row, &["total"], 1),
+            codes: (&[], &["payout_mismatch"]),
+        },
+        Corruption {
+            what: "a line of a payout batch",
+            which: |row| text(row, "sk").starts_with("LINE#") && text(row, "status") == "pending",
+            change: |row| raise(row, &["amount"], 1),
+            codes: (&[], &["payout_mismatch"]),
+        },
+        Corruption {
+            what: "a partner invoice that left its payout batch",
+            which: |row| row.contains_key("parts") && row.contains_key("batch"),
+            change: |row| {
+                row.remove("batch");
+            },
+            codes: (&[], &["payout_mismatch"]),
+        },
+        Corruption {
             what: "a source that nobody wakes",
             which: |row| is_source(row, "invoice/stripe/in_30"),
             change: |row| {

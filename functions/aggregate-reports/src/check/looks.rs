@@ -24,7 +24,7 @@ const LOOKS_MAX: u32 = 5;
 const REPORTED_HOURS: i64 = 24;
 
 /// What stays wrong however often it is looked at. The first look may be behind; the others are not.
-async fn certain(
+pub(super) async fn certain(
     look: impl AsyncFn(bool) -> Result<Vec<Finding>, StoreError>,
 ) -> Result<Vec<Finding>, StoreError> {
     let mut before = look(false).await?;
@@ -44,7 +44,7 @@ async fn certain(
 }
 
 /// A row that cannot be read is a finding; any other failure is one of the check.
-fn or_unreadable(
+pub(super) fn or_unreadable(
     look: Result<Vec<Finding>, StoreError>,
     row: impl FnOnce() -> String,
 ) -> Result<Vec<Finding>, StoreError> {

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use domain::audit::{Finding, FindingCode};
-use domain::id::{CheckId, OrganizationId};
+use domain::audit::{Finding, FindingCode, PayoutSums};
+use domain::id::{CheckId, OrganizationId, ParticipantId};
 use domain::report::DayReport;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,7 @@ use super::billing::RunStatus;
 use super::error::StoreError;
 use super::item::{Change, Item, Write, at_version, from_item, index_in, to_item};
 use super::keys;
+use super::payout::PayoutBatchRow;
 
 /// Most findings that a check keeps.
 pub const FINDINGS_MAX: usize = 100;
@@ -48,6 +49,13 @@ pub enum CheckPosition {
         /// The last one that was looked at.
         after: Option<String>,
     },
+    /// Among the payout batches.
+    Payouts {
+        /// Where the batches go on after the one that it is at.
+        cursor: Option<String>,
+        /// The batch that it is at.
+        walk: Option<Box<PayoutWalk>>,
+    },
     /// Among what is left to do.
     Due {
         /// Which shard.
@@ -55,6 +63,17 @@ pub enum CheckPosition {
         /// The last row that was looked at.
         after: Option<String>,
     },
+}
+
+/// A payout batch of whose lines some have been looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PayoutWalk {
+    /// The batch as it was read before its lines.
+    pub batch: PayoutBatchRow,
+    /// The last participant whose line was looked at.
+    pub after: Option<ParticipantId>,
+    /// What the lines come to.
+    pub sums: PayoutSums,
 }
 
 /// What a check has looked at so far.
@@ -70,6 +89,9 @@ pub struct CheckCounts {
     pub entries: u64,
     /// Partner invoices.
     pub invoices: u64,
+    /// Payout batches.
+    #[serde(default)]
+    pub payout_batches: u64,
     /// Daily reports.
     pub reports: u64,
     /// Rows that are due.
