@@ -92,10 +92,9 @@ def a_partner_looks_at_its_own_with_a_token(story):
     (invoice,) = [
         each
         for each in api.get(f"/v1/participants/{petra['id']}/partner-invoices").expect(200)["data"]
-        if each["status"] == "draft"
+        if each["status"] == "paid"
     ]
     path = f"/v1/partner-invoices/{invoice['id']}"
-    api.post(f"{path}/finalize", BY).expect(200)
     api.post(f"{path}/pay", BY).expect(200)
     assert api.post(f"{path}/void", BY).expect(409)["code"] == "partner_invoice_transition"
     token = api.post(f"/v1/participants/{petra['id']}/tokens", {"minutes": 5}).expect(201)["token"]
@@ -110,8 +109,53 @@ def a_partner_looks_at_its_own_with_a_token(story):
     assert own.get("/v1/billing-runs").expect(403)["code"] == "participant_token"
 
 
+def batch(story):
+    """A payout batch of what is finalized, once it is made."""
+    program, _, _ = story.partners
+    made = story.other.post("/v1/payout-batches", {"program": program, "currency": "USD"} | BY).expect(202)["id"]
+
+    def done():
+        found = story.other.get(f"/v1/payout-batches/{made}").expect(200)
+        return found if found["status"] != "assembling" else None
+
+    return wait_for("the payout batch to be made", done, 30)
+
+
+def a_payout_that_failed_is_paid_by_the_next_batch(story):
+    api, (_, petra, _) = story.other, story.partners
+    (invoice,) = [
+        each
+        for each in api.get(f"/v1/participants/{petra['id']}/partner-invoices").expect(200)["data"]
+        if each["status"] == "draft"
+    ]
+    path = f"/v1/partner-invoices/{invoice['id']}"
+    api.post(f"{path}/finalize", BY).expect(200)
+    first = batch(story)
+    assert (first["status"], first["lines"], first["total"]["amount"]) == ("open", 1, 2000), first
+    assert api.post(f"{path}/void", BY).expect(409)["code"] == "partner_invoice_in_payout_batch"
+    (line,) = api.get(f"/v1/payout-batches/{first['id']}/lines").expect(200)["data"]
+    assert (line["external_id"], line["invoices"]) == ("petra", [invoice["id"]]), line
+    mark = f"/v1/payout-batches/{first['id']}/lines/{petra['id']}"
+    api.post(f"{mark}/failed", {"reference": "tr_1"} | BY).expect(200)
+    assert api.post(f"{mark}/paid", {"reference": "tr_1"} | BY).expect(409)["code"] == "payout_line_settled"
+    second = batch(story)
+    api.post(f"/v1/payout-batches/{second['id']}/cancel", BY).expect(200)
+
+    def cancelled():
+        return api.get(f"/v1/payout-batches/{second['id']}").expect(200)["status"] == "cancelled"
+
+    wait_for("the payout batch to be cancelled", cancelled, 30)
+    third = batch(story)
+    marks = [{"participant": petra["id"], "status": "paid", "reference": "tr_2"}]
+    (marked,) = api.post(f"/v1/payout-batches/{third['id']}/lines/bulk", {"marks": marks} | BY).expect(200)["results"]
+    assert marked["line"]["status"] == "paid", marked
+    assert api.get(path).expect(200)["status"] == "paid"
+    assert api.get(f"/v1/payout-batches/{third['id']}").expect(200)["status"] == "closed"
+
+
 STEPS = [
     a_partner_has_earned_something_on_a_day_that_is_over,
     a_run_bills_what_a_rehearsal_has_shown_and_nothing_twice,
+    a_payout_that_failed_is_paid_by_the_next_batch,
     a_partner_looks_at_its_own_with_a_token,
 ]
