@@ -7,12 +7,15 @@ use local::{Effect, Fault};
 use serde_json::{Value, json};
 use tests::{Receiver, Tenant, World};
 
+use crate::notifications::{Office, telling};
+
 /// Each queue that messages are handled from, the one for those that could not be, and for how many seconds a failed message is
 /// hidden, with the one that it takes to pass them.
-const QUEUES: [(&str, &str, i64); 3] = [
+const QUEUES: [(&str, &str, i64); 4] = [
     ("FulfillQueue", "FulfillDlq", 181),
     ("ReportQueue", "ReportDlq", 361),
     ("EventsQueue", "EventsDlq", 361),
+    ("NotifyQueue", "NotifyDlq", 361),
 ];
 
 /// Sends what cannot be handled, and lets it be tried five times and no more; what is then to be looked at.
@@ -27,6 +30,11 @@ async fn give_up(world: &World, queue: &str, poison: &str) -> Vec<Value> {
     world.drain().await;
     assert_eq!(world.visible(queue).await, 0);
     world.receive(dead).await
+}
+
+/// Messages are lost, but for the first of them.
+fn lost(skip: u32) -> Fault {
+    Fault { call: Some("SendMessage".to_owned()), skip, times: 1_000, effect: Effect::Unavailable }
 }
 
 fn read(body: &str) -> Value {
@@ -59,9 +67,7 @@ async fn a_reward_is_delivered_once_by_a_mended_message() {
     tenant.sign_up("ben", &anna.code).await.created();
     let poison = r#"{"type":"reward.due.v1","organization":"org_x"}"#;
     assert_eq!(give_up(&world, "FulfillQueue", poison).await, [read(poison)]);
-    let lost =
-        Fault { call: Some("SendMessage".to_owned()), skip: 0, times: 1_000, effect: Effect::Unavailable };
-    world.plan(vec![lost]);
+    world.plan(vec![lost(0)]);
     let settled = tenant.pay("ben", "in_1", 20_000).await.ok();
     world.plan(Vec::new());
     world.drain().await;
@@ -125,6 +131,29 @@ async fn an_event_is_told_once_by_a_mended_message() {
     let got = receiver.got();
     assert_eq!(got.len(), 1);
     assert_eq!(got[0].header("webhook-id"), id);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test]
+async fn a_participant_is_sent_a_notification_once_by_a_mended_message() {
+    let office = Office::open(telling(json!({"subject": "Thanks", "text": "Thank you."}))).await;
+    let (world, tenant) = (&office.world, &office.tenant);
+    let organization = world.organization(tenant).await;
+    let poison = r#"{"type":"notification.due.v1","organization":"org_x"}"#;
+    assert_eq!(give_up(world, "NotifyQueue", poison).await, [read(poison)]);
+    // The reward's own message goes through, the notification's does not.
+    world.plan(vec![lost(1)]);
+    office.pay("in_1").await;
+    world.plan(Vec::new());
+    assert_eq!(office.told(), Vec::<Value>::new());
+    let [notification] = office.notifications().await.try_into().unwrap();
+    let mended = json!({"type": "notification.due.v1", "organization": organization, "notification": notification["id"]});
+    for _ in 0..2 {
+        world.send("NotifyQueue", &mended.to_string()).await;
+        world.drain().await;
+    }
+    assert_eq!(office.told().len(), 1);
+    assert_eq!(office.notifications().await[0]["state"], "sent");
     world.assert_at_rest().await;
 }
 

@@ -51,7 +51,7 @@ impl BatchStatus {
     pub const fn with_lines(self, lines: u64, settled: u64) -> Self {
         match self {
             Self::Open if settled >= lines => Self::Closed,
-            other => other,
+            Self::Assembling | Self::Open | Self::Closed | Self::Cancelling | Self::Cancelled => self,
         }
     }
 
