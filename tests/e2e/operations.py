@@ -8,6 +8,7 @@ from pathlib import Path
 
 import adapters
 import fulfillment
+import notifications
 import kills
 import partners
 import payers
@@ -223,6 +224,7 @@ STEPS = [
     *partners.STEPS,
     *payers.STEPS,
     *fulfillment.STEPS,
+    *notifications.STEPS,
     the_books_add_up_by_day_and_as_a_whole,
     kills.what_was_told_has_come_to_exactly_what_it_must,
     *webhooks.STEPS,

@@ -8,6 +8,7 @@ FUNCTIONS = [
     "IssueCode",
     "ManageProgram",
     "ProcessInvoice",
+    "SendNotification",
     "SweepDue",
 ]
 
@@ -52,17 +53,18 @@ def each_role_may_do_what_its_function_does_and_no_more(story):
         ("dynamodb:ConditionCheckItem", table): [
             "AttributeSignup", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",
         ],
-        ("dynamodb:BatchGetItem", table): ["AggregateReports", "ManageProgram"],
+        ("dynamodb:BatchGetItem", table): ["AggregateReports", "ManageProgram", "SendNotification"],
         ("dynamodb:UpdateItem", table): FUNCTIONS,
         ("dynamodb:Query", table): FUNCTIONS,
         ("dynamodb:Query", f"{table}/index/due"): ["AggregateReports", "SweepDue"],
         ("dynamodb:Query", f"{table}/index/day"): ["AggregateReports", "ManageProgram"],
         ("dynamodb:Query", f"{table}/index/listing"): [
-            "AggregateReports", "AttributeSignup", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",
+            "AggregateReports", "AttributeSignup", "FulfillReward", "ManageProgram", "ProcessInvoice",
+            "SendNotification", "SweepDue",
         ],
         ("secretsmanager:GetSecretValue", secret_arn(stage, "RootKey")): ["ManageProgram"],
         ("secretsmanager:GetSecretValue", secret_arn(stage, "SealingKey")): [
-            "DeliverWebhook", "FulfillReward", "ManageProgram", "ProcessInvoice",
+            "DeliverWebhook", "FulfillReward", "ManageProgram", "ProcessInvoice", "SendNotification",
         ],
         ("sqs:SendMessage", queue_arn(stage, "FulfillQueue")): [
             "AttributeSignup", "FulfillReward", "ManageProgram", "ProcessInvoice", "SweepDue",
@@ -71,6 +73,10 @@ def each_role_may_do_what_its_function_does_and_no_more(story):
         ("sqs:SendMessage", queue_arn(stage, "EventsQueue")): FUNCTIONS,
         ("sqs:ReceiveMessage", queue_arn(stage, "EventsQueue")): ["DeliverWebhook"],
         ("sqs:SendMessage", queue_arn(stage, "ReportQueue")): ["AggregateReports", "ManageProgram", "SweepDue"],
+        ("sqs:SendMessage", queue_arn(stage, "NotifyQueue")): ["FulfillReward", "SendNotification", "SweepDue"],
+        ("sqs:ReceiveMessage", queue_arn(stage, "NotifyQueue")): ["SendNotification"],
+        ("ses:SendEmail", "arn:aws:ses:us-east-1:000000000000:identity/example.com"): ["SendNotification"],
+        ("ses:SendEmail", "arn:aws:ses:us-east-1:000000000000:identity/example.org"): [],
         ("sqs:SendMessage", queue_arn(stage, "FulfillDlq")): [],
     }
     found = {(action, arn): who_may(stage, action, arn) for action, arn in expected}
