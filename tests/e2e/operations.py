@@ -8,8 +8,8 @@ from pathlib import Path
 
 import adapters
 import fulfillment
-import notifications
 import kills
+import notifications
 import partners
 import payers
 import rules

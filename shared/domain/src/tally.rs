@@ -328,4 +328,15 @@ mod tests {
         let contribution = Contribution { stands: true, ..Contribution::default() };
         assert!(!Memory { contribution, ..Memory::default() }.is_empty());
     }
+
+    #[test]
+    fn a_source_keeps_the_number_of_a_later_referral_and_no_other() {
+        let first = Memory::default();
+        let json = serde_json::to_value(&first).unwrap();
+        assert!(json.get("referral").is_none(), "{json}");
+        let second = Memory { referral: 1, ..first };
+        let json = serde_json::to_value(&second).unwrap();
+        assert_eq!(json["referral"], 1);
+        assert_eq!(serde_json::from_value::<Memory>(json).unwrap(), second);
+    }
 }
