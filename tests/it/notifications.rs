@@ -185,6 +185,7 @@ async fn what_a_template_says_wrongly_is_refused_by_its_field() {
         (json!({"text": "{{ unsubscribe_url }}"}), "/terms/rules/0/message/text"),
         (json!({"text": "{{ account_referral_code"}), "/terms/rules/0/message/text"),
         (json!({"text": "{{ discount_code }}"}), "/terms/rules/0/message/text"),
+        (json!({"text": "{{ reward_amount | upper }}"}), "/terms/rules/0/message/text"),
         (json!({"text": ""}), "/terms/rules/0/message/text"),
         (json!({"text": "x".repeat(4_001)}), "/terms/rules/0/message/text"),
         (json!({"text": "x", "html": "{{ x }}"}), "/terms/rules/0/message/html"),

@@ -1,9 +1,10 @@
 //! A participant's way through a campaign, when it is due to be looked at.
 
 use aws::store::{CampaignRow, DueClaim, JourneyRow, NotificationRow, ParticipantRow, StoreError};
-use domain::campaign::{Audience, Goal, Next, Over, Seen};
+use domain::campaign::{Audience, CampaignStatus, Goal, Next, Over, Plan, Seen};
 use domain::id::{CampaignId, NotificationId, OrganizationId, ParticipantId};
 use domain::notification::About;
+use domain::program::ProgramStatus;
 
 use crate::{Came, Deps, NotifyError, notification};
 
@@ -43,7 +44,8 @@ async fn look(
     campaign: &CampaignRow,
     participant: &ParticipantRow,
 ) -> Result<Option<NotificationId>, NotifyError> {
-    let (store, plan, now) = (&deps.store, &campaign.plan, deps.clock.now());
+    let (store, now) = (&deps.store, deps.clock.now());
+    let plan = &in_force(deps, organization, campaign, participant).await?;
     let seen = see(deps, organization, campaign, participant).await?;
     let becomes = match plan.next(&row.journey, seen, now) {
         Next::Become(journey) => journey,
@@ -60,6 +62,25 @@ async fn look(
     }
     store.complete_journey(organization, &JourneyRow { journey: becomes, ..row }, None).await?;
     Ok(None)
+}
+
+/// A campaign's plan as it is in force for a participant: it rests while its program does, or the participant does not take
+/// part, and ends with the program.
+async fn in_force(
+    deps: &Deps,
+    organization: &OrganizationId,
+    campaign: &CampaignRow,
+    participant: &ParticipantRow,
+) -> Result<Plan, StoreError> {
+    let program = deps.store.find_recent_program(organization, &campaign.program).await?;
+    let program = program.map(|row| row.program.status_at(deps.clock.now()));
+    let takes_part = !participant.assignments.last().is_some_and(|latest| latest.disabled);
+    let status = match (campaign.plan.status, program) {
+        (CampaignStatus::Ended, _) | (_, None | Some(ProgramStatus::Ended)) => CampaignStatus::Ended,
+        (CampaignStatus::Active, Some(ProgramStatus::Active)) if takes_part => CampaignStatus::Active,
+        (CampaignStatus::Active | CampaignStatus::Paused, Some(_)) => CampaignStatus::Paused,
+    };
+    Ok(Plan { status, ..campaign.plan.clone() })
 }
 
 async fn send(

@@ -135,6 +135,7 @@ async fn send(
     let letter = Letter { organization, row, participant: &participant, written: &written, unsubscribe_url };
     Ok(match deps.transports.send(template.transport, &letter, now).await {
         Ok(reference) => End::Sent(written, reference),
+        Err(Unsent::Busy(seconds)) => End::Waits(now + Duration::seconds(seconds)),
         Err(Unsent::Later(detail)) => End::Later(detail),
         Err(Unsent::Never(code, detail)) => never(code, &detail),
     })

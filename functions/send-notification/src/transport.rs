@@ -7,6 +7,7 @@ use aws::store::{NotificationRow, ParticipantRow, Store};
 use aws::{ConfigError, Platform};
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageHeader, MessageTag};
+use aws_sdk_sns::error::ProvideErrorMetadata as _;
 use aws_sdk_sns::operation::publish::PublishError;
 use aws_sdk_sns::types::MessageAttributeValue;
 use chrono::{DateTime, Utc};
@@ -14,6 +15,13 @@ use domain::event::{Event, NotificationData, What};
 use domain::id::OrganizationId;
 use domain::notification::Written;
 use domain::terms::Transport;
+
+/// Seconds after which whoever sends more than may be sent in a second is asked again, and how many more at most: what comes
+/// at the same time comes back apart.
+const BUSY_SECONDS: i64 = 60;
+const SPREAD_SECONDS: i64 = 120;
+/// The same where as much was sent as may be on a day.
+const USED_UP_SECONDS: i64 = 3_600;
 
 /// The event that tells of a notification.
 const EVENT: &str = "notification.due";
@@ -42,6 +50,8 @@ pub(crate) struct Letter<'a> {
 pub(crate) enum Unsent {
     /// Not now.
     Later(String),
+    /// Not before so many seconds: more is sent than may be. That counts as no try.
+    Busy(i64),
     /// Never, as things stand: a stable code, documented in `docs/notifications.md`, and what happened.
     Never(&'static str, String),
 }
@@ -113,6 +123,12 @@ impl Transports {
         match request.send().await {
             Ok(output) => Ok(output.message_id.unwrap_or_default()),
             Err(error) => {
+                if let Some(SendEmailError::TooManyRequestsException(_)) = error.as_service_error() {
+                    return Err(Unsent::Busy(letter.spread()));
+                }
+                if let Some(SendEmailError::LimitExceededException(_)) = error.as_service_error() {
+                    return Err(Unsent::Busy(USED_UP_SECONDS));
+                }
                 let detail = in_short(&error);
                 let refused = matches!(
                     error.as_service_error(),
@@ -149,6 +165,9 @@ impl Transports {
         match request.send().await {
             Ok(output) => Ok(output.message_id.unwrap_or_default()),
             Err(error) => {
+                if error.code().is_some_and(|code| code.starts_with("Throttl")) {
+                    return Err(Unsent::Busy(letter.spread()));
+                }
                 let detail = in_short(&error);
                 let refused = matches!(
                     error.as_service_error(),
@@ -161,6 +180,15 @@ impl Transports {
                 Err(if refused { Unsent::Never("sms_refused", detail) } else { Unsent::Later(detail) })
             }
         }
+    }
+}
+
+impl Letter<'_> {
+    /// Seconds until it is tried again where more is sent than may be.
+    fn spread(&self) -> i64 {
+        let (_, tail) = self.row.notification.place();
+        let sum: i64 = tail.bytes().map(i64::from).sum();
+        BUSY_SECONDS.saturating_add(sum % SPREAD_SECONDS)
     }
 }
 

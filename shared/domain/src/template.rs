@@ -6,6 +6,8 @@ use std::io;
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
+use crate::terms::RewardKind;
+
 /// Most bytes that one text comes to.
 pub const RENDERED_BYTES_MAX: usize = 16 * 1024;
 /// Most steps that a text takes; a plain one takes two for each variable.
@@ -16,16 +18,12 @@ const RECURSION_MAX: usize = 20;
 /// What a text can name: who it is for, and of which program.
 const ALWAYS: [&str; 4] =
     ["account_referral_code", "participant_name", "participant_external_id", "program_name"];
-/// What it can name of a reward.
-const OF_REWARDS: [&str; 3] = ["reward_amount", "referee_external_id", "discount_code"];
-/// What it can name in a campaign.
-const OF_CAMPAIGNS: [&str; 1] = ["unsubscribe_url"];
 
 /// What a text is about, by which it can name its variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// A reward.
-    Reward,
+    /// A reward of a kind.
+    Reward(RewardKind),
     /// A campaign.
     Campaign,
 }
@@ -57,8 +55,10 @@ impl Scope {
     /// The variables that there are.
     pub fn variables(self) -> impl Iterator<Item = &'static str> {
         let own: &[&str] = match self {
-            Self::Reward => &OF_REWARDS,
-            Self::Campaign => &OF_CAMPAIGNS,
+            Self::Reward(RewardKind::Discount) => &["referee_external_id", "reward_amount", "discount_code"],
+            Self::Reward(kind) if kind.is_action() => &["referee_external_id"],
+            Self::Reward(_) => &["referee_external_id", "reward_amount"],
+            Self::Campaign => &["unsubscribe_url"],
         };
         ALWAYS.iter().chain(own).copied()
     }

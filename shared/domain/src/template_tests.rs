@@ -1,7 +1,9 @@
 use super::*;
 
+const DISCOUNT: Scope = Scope::Reward(RewardKind::Discount);
+
 fn variables(name: &str) -> Variables {
-    Scope::Reward
+    DISCOUNT
         .variables()
         .map(|known| {
             (known, if known == "participant_name" { name.to_owned() } else { known.to_uppercase() })
@@ -35,7 +37,7 @@ fn what_is_put_in_is_never_read_as_a_template() {
 #[test]
 fn a_condition_can_be_said() {
     let text = "{% if discount_code %}Use {{ discount_code }}{% else %}Thanks{% endif %}";
-    check(text, Form::Plain, Scope::Reward).unwrap();
+    check(text, Form::Plain, DISCOUNT).unwrap();
     assert_eq!(render(text, Form::Plain, &variables("Anna")).unwrap(), "Use DISCOUNT_CODE");
     let without = Variables::from([("discount_code", String::new())]);
     assert_eq!(render(text, Form::Plain, &without).unwrap(), "Thanks");
@@ -56,24 +58,27 @@ fn what_there_is_not_is_found_when_it_is_written() {
         ("{% macro x() %}{% endmacro %}", "cannot be used"),
     ];
     for (text, expected) in cases {
-        let error = check(text, Form::Plain, Scope::Reward).unwrap_err().to_string();
+        let error = check(text, Form::Plain, DISCOUNT).unwrap_err().to_string();
         assert!(error.contains(expected), "{text}: {error}");
     }
     check("{{ unsubscribe_url }}", Form::Plain, Scope::Campaign).unwrap();
     check("{{ reward_amount }}", Form::Plain, Scope::Campaign).unwrap_err();
+    check("{{ discount_code }}", Form::Plain, Scope::Reward(RewardKind::Cash)).unwrap_err();
+    check("{{ reward_amount }}", Form::Plain, Scope::Reward(RewardKind::Cash)).unwrap();
+    check("{{ reward_amount }}", Form::Plain, Scope::Reward(RewardKind::Message)).unwrap_err();
 }
 
 #[test]
 fn no_text_takes_long_or_grows_without_end() {
     let deep = "{% if 1 %}".repeat(1_000) + &"{% endif %}".repeat(1_000);
-    check(&deep, Form::Plain, Scope::Reward).unwrap_err();
+    check(&deep, Form::Plain, DISCOUNT).unwrap_err();
     let long = "x".repeat(RENDERED_BYTES_MAX - 6) + "{{ participant_name }}";
-    check(&long, Form::Plain, Scope::Reward).unwrap();
+    check(&long, Form::Plain, DISCOUNT).unwrap();
     let error = render(&long, Form::Plain, &variables("1234567")).unwrap_err().to_string();
     assert!(error.contains("16384 bytes"), "{error}");
     let loops = "{% for a in [1,2,3,4,5,6,7,8,9] %}{% for b in [1,2,3,4,5,6,7,8,9] %}".repeat(3)
         + "{% for c in [1,2,3,4,5,6,7,8,9] %}x{% endfor %}"
         + &"{% endfor %}{% endfor %}".repeat(3);
-    let error = check(&loops, Form::Plain, Scope::Reward).unwrap_err().to_string();
+    let error = check(&loops, Form::Plain, DISCOUNT).unwrap_err().to_string();
     assert!(error.contains("fuel"), "{error}");
 }

@@ -156,6 +156,30 @@ async fn a_campaign_is_paused_resumed_and_ended() {
 }
 
 #[tokio::test]
+async fn nothing_is_sent_while_the_program_rests_or_to_whoever_does_not_take_part() {
+    let office = office().await;
+    create(&office, json!({"steps": steps(&[5, 10])})).await;
+    let program = format!("/v1/programs/{}", office.program);
+    let change = async |status: &str| {
+        office.tenant.call("PATCH", &program, Some(&json!({"status": status}))).await.ok();
+    };
+    change("paused").await;
+    office.wait(6 * DAY).await;
+    assert_eq!(sent(&office), []);
+    change("active").await;
+    office.change(json!({"disabled": true})).await;
+    office.wait(2 * DAY).await;
+    assert_eq!(sent(&office), []);
+    office.change(json!({"disabled": false})).await;
+    office.wait(2 * DAY).await;
+    assert_eq!(sent(&office), [day("anna", 5)]);
+    change("ended").await;
+    office.wait(10 * DAY).await;
+    assert_eq!(sent(&office), []);
+    office.world.assert_at_rest().await;
+}
+
+#[tokio::test]
 async fn a_season_has_its_time() {
     let office = office().await;
     let now = office.world.now().await;

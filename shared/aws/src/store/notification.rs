@@ -14,6 +14,9 @@ use super::item::{Item, Write, from_item, index_in, to_item};
 use super::keys;
 use super::page::{Page, Range, after, write_cursor};
 
+/// Days that a notification can be looked at once it was sent or given up.
+const DONE_DAYS: i64 = 365;
+
 /// A notification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotificationRow {
@@ -112,7 +115,10 @@ impl Store {
         organization: &OrganizationId,
         row: &NotificationRow,
     ) -> Result<bool, StoreError> {
-        let item = notification_item(organization, row)?;
+        let mut item = notification_item(organization, row)?;
+        if row.state != NotificationState::Pending {
+            item.insert(keys::TTL_ATTRIBUTE.to_owned(), self.days_from_now(DONE_DAYS));
+        }
         Ok(matches!(self.put_if(item, &still_claimed(row.claims)).await?, Write::Done(_)))
     }
 

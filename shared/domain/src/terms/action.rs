@@ -104,13 +104,6 @@ impl MessageTemplate {
             text_flaws(html, Form::Html, scope, "html", find);
         }
     }
-
-    /// Whether it names a variable.
-    #[must_use]
-    pub(crate) fn names(&self, variable: &str) -> bool {
-        let texts = [Some(&self.text), self.html.as_ref(), self.subject.as_ref()];
-        texts.into_iter().flatten().any(|text| text.contains(variable))
-    }
 }
 
 fn text_flaws(text: &str, form: Form, scope: Scope, place: &str, find: &mut Finder<'_>) {

@@ -224,10 +224,7 @@ fn rule_flaws(rule: &RewardRule, find: &mut Finder<'_>) {
 
 fn action_flaws(rule: &RewardRule, find: &mut Finder<'_>) {
     if let Some(message) = &rule.message {
-        message.flaws(Scope::Reward, &mut find.at("message"));
-        let has_code = rule.kind == RewardKind::Discount;
-        let names = !has_code && message.names("discount_code");
-        find.require(!names, "message/text", "names discount_code, which only a discount has");
+        message.flaws(Scope::Reward(rule.kind), &mut find.at("message"));
     }
     if let Some(task) = &rule.task {
         find.require(rule.kind == RewardKind::Task, "task", "is for the kind task");
