@@ -18,6 +18,8 @@ mod deliveries;
 mod destinations;
 #[path = "bad_input/exchange_rates.rs"]
 mod exchange_rates;
+#[path = "bad_input/notifications.rs"]
+mod notifications;
 #[path = "bad_input/places.rs"]
 mod places;
 #[path = "bad_input/programs.rs"]

@@ -392,6 +392,24 @@ impl Office {
         rows
     }
 
+    /// A campaign's path, and two tasks.
+    async fn outreach(&self) -> (String, [String; 2]) {
+        let rules = json!([{"id": "call", "trigger": "signup", "kind": "task"}]);
+        let program = self.tenant.program(json!({"rules": rules})).await;
+        let tess = self.tenant.enrol(&program, "tess", "Tess").await;
+        for referee in ["uwe", "vera"] {
+            self.tenant.sign_up(referee, &tess.code).await.created();
+        }
+        self.world.drain().await;
+        let tasks = self.tenant.get("/v1/tasks").await.ok();
+        let id = |body: &Value| body["id"].as_str().unwrap().to_owned();
+        let step = json!({"after_days": 300, "message": {"text": "Share"}});
+        let body =
+            json!({"program": program, "name": "Spring", "audience": "all_participants", "steps": [step]});
+        let campaign = self.tenant.post("/v1/campaigns", body).await.created();
+        (format!("/v1/campaigns/{}", id(&campaign)), [0, 1].map(|index| id(&tasks["data"][index])))
+    }
+
     /// Every call that changes something and is told apart by what it names, in an order in which each can be made.
     async fn calls(&self) -> Vec<(&'static str, String, Value)> {
         let program = format!("/v1/programs/{}", self.program);
@@ -409,6 +427,8 @@ impl Office {
         let terms = json!({"terms": percent_rule("20")});
         let organization = self.world.organization(&self.tenant).await;
         self.world.put_discount(&organization, &self.anna.id, "2345CDFHJKMN").await;
+        let (campaign, tasks) = self.outreach().await;
+        let task = |index: usize, what: &str| format!("/v1/tasks/{}/{what}", tasks[index]);
         let connection = "/v1/processor-connections/stripe";
         let invoice = |index: usize, action: &str| {
             format!("/v1/partner-invoices/{}/{action}", self.partners.invoices[index])
@@ -419,6 +439,10 @@ impl Office {
         let marks = json!({"actor": "payouts", "reason": "as the bank says", "marks": [
             {"participant": self.partners.pia.id, "status": "paid", "reference": "tr_1"}]});
         vec![
+            ("PATCH", campaign.clone(), json!({"status": "paused"})),
+            ("PATCH", campaign, json!({"status": "ended"})),
+            ("POST", task(0, "done"), by.clone()),
+            ("POST", task(1, "dismiss"), by.clone()),
             ("POST", invoice(0, "finalize"), by.clone()),
             ("POST", invoice(0, "pay"), by.clone()),
             ("POST", invoice(1, "void"), by.clone()),
@@ -597,6 +621,7 @@ async fn every_call_with_a_name_of_its_own_has_one_effect_however_often_it_is_ma
         "webhook-endpoints",
         "event-destinations",
         "event-destinations/{id}/rotate-secret",
+        "campaigns",
         "participants/{id}/rewards",
         "billing-runs",
         "payout-batches",
@@ -609,6 +634,8 @@ async fn every_call_with_a_name_of_its_own_has_one_effect_however_often_it_is_ma
     made.extend(
         ["stripe", "paddle", "chargebee"].map(|name| format!("POST /v1/webhooks/{name}/{{endpoint}}")),
     );
+    // Links to unsubscribe are made for participants: in the tests of notifications.
+    made.insert("POST /v1/unsubscribe/{token}".to_owned());
     // Whoever lets a delivery be tried again, after it has failed again, has it tried once more.
     made.insert("POST /v1/rewards/{id}/retry".to_owned());
     let routes = office.world.call("GET", "/_local/routes", None, None).await.ok();

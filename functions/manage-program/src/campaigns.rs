@@ -188,7 +188,7 @@ async fn check(
         return Err(Problem::invalid(flaws.into_iter().map(error).collect()));
     }
     let row = deps.edge.store.find_recent_program(organization, &draft.program).await?;
-    let row = row.ok_or_else(|| Problem::not_found("program"))?;
+    let row = row.ok_or_else(|| Problem::field("/program", "there is no such program"))?;
     if row.program.status_at(now) == ProgramStatus::Ended {
         return Err(aws::http::Refusal(domain::reason::Reason::ProgramNotActive).into());
     }

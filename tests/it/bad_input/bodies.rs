@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use super::case::Case;
 use super::setup::Setup;
 use super::values::{not_bool, not_name, not_text, or_empty};
-use super::{billing, by_hand, deliveries, destinations, exchange_rates, programs, simulations, tracking};
+use super::{
+    billing, by_hand, deliveries, destinations, exchange_rates, notifications, programs, simulations,
+    tracking,
+};
 
 /// A route with a body that it would take.
 #[derive(Debug, Default)]
@@ -137,6 +140,7 @@ fn routes(setup: &Setup) -> Vec<BodyRoute> {
         billing::routes(setup),
         destinations::routes(setup),
         deliveries::routes(),
+        notifications::routes(setup),
     ];
     let all = [own, endpoints(setup), simulations::routes(setup)].into_iter().chain(others);
     all.flatten().collect()

@@ -30,6 +30,9 @@ fn lists(setup: &Setup) -> Vec<(&'static str, Vec<&str>, String)> {
         ("GET /v1/payout-batches/{batch}/lines", vec![&partners.batch], "status=pending&".to_owned()),
         ("GET /v1/reports/referrals", vec![], format!("from={day}&to={day}&")),
         ("GET /v1/event-destinations/{id}/deliveries", vec![&setup.destination], String::new()),
+        ("GET /v1/programs/{program}/participants", vec![&setup.program], String::new()),
+        ("GET /v1/participants/{id}/notifications", vec![&setup.told.id], String::new()),
+        ("GET /v1/tasks", vec![], String::new()),
         (
             "GET /v1/reports/referrals",
             vec![],

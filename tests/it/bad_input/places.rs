@@ -9,7 +9,11 @@ use super::setup::Setup;
 
 /// Ids of the engine's own form that stand for nothing.
 fn nobody(prefix: &str) -> String {
-    let digits = if ["rwd_", "pin_"].contains(&prefix) { 46 } else { 26 };
+    let digits = match prefix {
+        "rwd_" | "pin_" => 46,
+        "uns_" => 78,
+        _ => 26,
+    };
     format!("{prefix}{}", "0".repeat(digits))
 }
 
@@ -70,13 +74,23 @@ pub fn ids(setup: &Setup) -> Vec<Case> {
         ("GET /v1/payout-batches/{batch}", "pob_", json!(null)),
         ("GET /v1/payout-batches/{batch}/lines", "pob_", json!(null)),
         ("GET /v1/payout-batches/{batch}/export", "pob_", json!(null)),
-        ("POST /v1/payout-batches/{batch}/cancel", "pob_", by),
+        ("POST /v1/payout-batches/{batch}/cancel", "pob_", by.clone()),
         (
             "POST /v1/payout-batches/{batch}/lines/bulk",
             "pob_",
             json!({"actor": "payouts", "reason": "as the bank says", "marks": [
                 {"participant": setup.partners.pia.id, "status": "paid", "reference": "tr_1"}]}),
         ),
+        ("GET /v1/participants/{id}/notifications", "prt_", json!(null)),
+        ("GET /v1/participants/{id}/campaigns", "prt_", json!(null)),
+        ("GET /v1/programs/{program}/participants", "prg_", json!(null)),
+        ("GET /v1/campaigns/{id}", "cmp_", json!(null)),
+        ("PATCH /v1/campaigns/{id}", "cmp_", json!({"status": "paused"})),
+        ("GET /v1/tasks/{id}", "tsk_", json!(null)),
+        ("POST /v1/tasks/{id}/done", "tsk_", by.clone()),
+        ("POST /v1/tasks/{id}/dismiss", "tsk_", by.clone()),
+        ("GET /v1/unsubscribe/{token}", "uns_", json!(null)),
+        ("POST /v1/unsubscribe/{token}", "uns_", json!(null)),
         ("GET /v1/programs/{program}", "prg_", json!(null)),
         ("PATCH /v1/programs/{program}", "prg_", json!({"name": "New"})),
         ("GET /v1/programs/{program}/groups", "prg_", json!(null)),
@@ -376,7 +390,7 @@ pub fn queries(setup: &Setup) -> Vec<Case> {
         cases.push(Case::new(route, ids, key, query).query(query).names(pointer));
     };
     let (partners, days) = (&setup.partners, "from=2026-11-01&to=2026-11-02");
-    let lists: [(&str, &[&str]); 16] = [
+    let lists: [(&str, &[&str]); 19] = [
         ("GET /v1/programs", &[]),
         ("GET /v1/parked-events", &[]),
         ("GET /v1/referrals", &[]),
@@ -393,6 +407,9 @@ pub fn queries(setup: &Setup) -> Vec<Case> {
         ("GET /v1/payout-batches/{batch}/lines", &[&partners.batch]),
         ("GET /v1/reports/referrals", &[]),
         ("GET /v1/event-destinations/{id}/deliveries", &[&setup.destination]),
+        ("GET /v1/programs/{program}/participants", &[&setup.program]),
+        ("GET /v1/participants/{id}/notifications", &[&setup.anna.id]),
+        ("GET /v1/tasks", &[]),
     ];
     for (route, ids) in lists {
         let more = if route.contains("/reports/") { format!("{days}&") } else { String::new() };
@@ -433,6 +450,13 @@ pub fn queries(setup: &Setup) -> Vec<Case> {
     for state in ["paid", "", "Fulfilled"] {
         add("GET /v1/rewards", &[], &format!("state={state}"), "?state");
     }
+    for state in ["done", "", "Open"] {
+        add("GET /v1/tasks", &[], &format!("state={state}"), "?state");
+    }
+    for program in ["x", "", "prt_00000000000000000000000000"] {
+        add("GET /v1/campaigns", &[], &format!("program={program}"), "?program");
+    }
+    add("GET /v1/campaigns", &[], "surprise=1", "?surprise");
     for state in ["sent", "", "Pending"] {
         let route = "GET /v1/event-destinations/{id}/deliveries";
         add(route, &[&setup.destination], &format!("state={state}"), "?state");
@@ -484,8 +508,11 @@ pub fn idempotency_keys(setup: &Setup) -> Vec<Case> {
     let part = json!({"amount": {"amount": 5, "currency": "USD"}, "actor": "admin", "reason": "too much"});
     let day = &setup.partners.day;
     let run = json!({"program": setup.partners.program, "from": day, "to": day});
+    let step = json!({"after_days": 0, "message": {"text": "Share"}});
+    let campaign =
+        json!({"program": setup.program, "name": "Spring", "audience": "new_participants", "steps": [step]});
     let payout = json!({"program": setup.partners.program, "currency": "USD", "actor": "finance", "reason": "month end"});
-    let routes: [(&'static str, Option<&str>, serde_json::Value); 12] = [
+    let routes: [(&'static str, Option<&str>, serde_json::Value); 13] = [
         ("POST /v1/organizations", None, name.clone()),
         ("POST /v1/api-keys", None, name),
         ("POST /v1/programs", None, json!({"name": "Refer a friend", "terms": terms})),
@@ -496,6 +523,7 @@ pub fn idempotency_keys(setup: &Setup) -> Vec<Case> {
         ("POST /v1/payout-batches", None, payout),
         ("POST /v1/checks", None, json!({})),
         ("POST /v1/event-destinations", None, json!({"url": "https://example.com/"})),
+        ("POST /v1/campaigns", None, campaign),
         ("POST /v1/event-destinations/{id}/rotate-secret", Some(&setup.destination), json!({})),
         ("POST /v1/participants/{id}/tokens", Some(&setup.anna.id), json!({})),
     ];
@@ -523,7 +551,8 @@ pub fn keys(setup: &Setup, routes: &[&'static str]) -> Vec<Case> {
     let mut cases = Vec::new();
     for route in routes {
         let (path, creates) = (route.split_once(' ').unwrap().1, *route == "POST /v1/organizations");
-        if path == "/openapi.json" || path.starts_with("/v1/webhooks/") {
+        let open = ["/v1/webhooks/", "/v1/unsubscribe/", "/openapi.json"];
+        if open.iter().any(|open| path.starts_with(open)) {
             continue;
         }
         let ids = vec!["x"; path.matches('{').count()];

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::bodies::BodyRoute;
 use super::deliveries::not_customers;
+use super::notifications::not_contact;
 use super::setup::Setup;
 use super::values::{
     not_amount, not_bool, not_currency, not_external_id, not_label, not_moment, not_name, not_positive,
@@ -354,13 +355,16 @@ fn participant(setup: &Setup) -> BodyRoute {
     BodyRoute {
         route: "PATCH /v1/participants/{id}",
         ids: vec![setup.anna.id.clone()],
-        good: json!({"group": "gold", "disabled": true, "terms": terms(), "customers": {"stripe": "cus_9"}}),
+        good: json!({"group": "gold", "disabled": true, "terms": terms(), "customers": {"stripe": "cus_9"},
+            "contact": {"email": "anna@example.com", "phone": "+4930123456"}, "subscribed": false}),
         required: &["/terms/rules", "/terms/rules/0/id"],
         needed: &["/terms/rules/0/amount"],
-        objects: &["", "/terms", "/terms/rules/0", "/customers"],
+        objects: &["", "/terms", "/terms/rules/0", "/customers", "/contact"],
         wrong: [
             some_terms(),
             not_customers(),
+            not_contact(),
+            vec![("/subscribed", not_bool())],
             vec![("/group", [not_slug(), vec![json!("bronze")]].concat()), ("/disabled", not_bool())],
         ]
         .concat(),
@@ -373,9 +377,10 @@ fn enrolment(setup: &Setup) -> BodyRoute {
     BodyRoute {
         route: "PUT /v1/programs/{program}/participants/{external_id}",
         ids: vec![setup.program.clone(), "new".to_owned()],
-        good: json!({"name": "Blue Lotus Studio", "customers": {"stripe": "cus_9"}}),
-        objects: &["", "/customers"],
-        wrong: [not_customers(), vec![("/name", not_name(200))]].concat(),
+        good: json!({"name": "Blue Lotus Studio", "customers": {"stripe": "cus_9"},
+            "contact": {"email": "new@example.com", "phone": "+4930123456"}}),
+        objects: &["", "/customers", "/contact"],
+        wrong: [not_customers(), not_contact(), vec![("/name", not_name(200))]].concat(),
         ..BodyRoute::default()
     }
 }

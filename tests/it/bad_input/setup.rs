@@ -49,6 +49,11 @@ pub struct Setup {
     pub destination: String,
     pub delivery: String,
     pub other_destination: String,
+    /// Two tasks that are open, who was told twice, and a campaign.
+    pub task: String,
+    pub other_task: String,
+    pub told: Participant,
+    pub campaign: String,
     /// The secret of one that was revoked.
     pub revoked: String,
     pub now: DateTime<Utc>,
@@ -94,6 +99,11 @@ impl Setup {
         }
         let [first, second, rejected] = approvals(&tenant).await;
 
+        let told = outreach(&tenant).await;
+        let step = json!({"after_days": 300, "message": {"text": "Share {{ account_referral_code }}"}});
+        let campaign =
+            json!({"program": program, "name": "Spring", "audience": "all_participants", "steps": [step]});
+        let campaign = id_of(&tenant.post("/v1/campaigns", campaign).await.created());
         let paused = tenant.program(percent_rule("10")).await;
         let pam = tenant.enrol(&paused, "pam", "Pam").await;
         let ended = tenant.program(percent_rule("10")).await;
@@ -132,12 +142,18 @@ impl Setup {
         world.advance(61).await;
         world.drain().await;
         let now = world.now().await;
+        let tasks = tenant.get("/v1/tasks").await.ok();
+        let [task, other_task] = [0, 1].map(|index| id_of(&tasks["data"][index]));
         let deliveries = format!("/v1/event-destinations/{destination}/deliveries");
         let delivery = id_of(&tenant.get(&deliveries).await.ok()["data"][0]);
         Self {
             destination,
             delivery,
             other_destination,
+            task,
+            other_task,
+            told,
+            campaign,
             program,
             ended,
             anna,
@@ -165,7 +181,9 @@ impl Setup {
         match route {
             "POST /v1/organizations" => self.world.stage.root_key().to_owned(),
             "GET /openapi.json" => String::new(),
-            webhook if webhook.starts_with("POST /v1/webhooks/") => String::new(),
+            open if open.starts_with("POST /v1/webhooks/") || open.contains("/v1/unsubscribe/") => {
+                String::new()
+            }
             _ => self.tenant.key.clone(),
         }
     }
@@ -182,6 +200,18 @@ async fn approvals(tenant: &Tenant) -> [String; 3] {
     let by = json!({"actor": "admin", "reason": "no such customer"});
     tenant.post(&format!("/v1/rewards/{}/reject", rewards[2]), by).await.ok();
     rewards
+}
+
+/// Somebody who was told of two sign-ups, for each of which there is a task.
+async fn outreach(tenant: &Tenant) -> Participant {
+    let rules = json!([{"id": "tell", "trigger": "signup", "kind": "message", "message": {"text": "Thanks"}},
+        {"id": "call", "trigger": "signup", "kind": "task"}]);
+    let program = tenant.program(json!({"rules": rules})).await;
+    let tess = tenant.enrol(&program, "tess", "Tess").await;
+    for referee in ["uwe", "vera"] {
+        tenant.sign_up(referee, &tess.code).await.created();
+    }
+    tess
 }
 
 /// The rewards that a call has opened.

@@ -316,6 +316,9 @@ async fn settle(
 ) -> Result<PayoutLineRow, Problem> {
     let store = &deps.edge.store;
     for _ in 0..ATTEMPTS_MAX {
+        // Before the line: of a batch that is closed, every line that is read then is settled.
+        let found = store.find_payout_batch(organization, batch).await?;
+        let found = found.ok_or_else(|| Problem::not_found("payout batch"))?;
         let line = store.find_payout_line(organization, batch, participant).await?;
         let line = line.ok_or_else(|| Problem::not_found("payout line"))?;
         let is_same = line.reference.as_ref() == Some(&marking.reference);
@@ -324,8 +327,6 @@ async fn settle(
             Step::Refused => return Err(settled(&line)),
             Step::Becomes(status) => status,
         };
-        let found = store.find_payout_batch(organization, batch).await?;
-        let found = found.ok_or_else(|| Problem::not_found("payout batch"))?;
         if found.status_now() != BatchStatus::Open {
             return Err(transition(found.status_now()));
         }

@@ -403,7 +403,7 @@ fn walk_item(organization: &OrganizationId, row: &WalkRow) -> Result<Item, Store
     let key = keys::walk(organization, &row.campaign);
     let mut item = to_item(&key, row)?;
     if let Some(next) = row.next_at {
-        index_in(&mut item, keys::DUE_INDEX, &keys::due(&key, next));
+        index_in(&mut item, keys::DUE_INDEX, &keys::due_later(&key, next));
     }
     Ok(item)
 }

@@ -52,7 +52,7 @@
 //!
 //! | index | pk | sk | rows |
 //! |---|---|---|---|
-//! | `due` | `DUE#<shard>` | `<time>` | rows with something left to do; of the last four shards, ways through campaigns |
+//! | `due` | `DUE#<shard>` | `<time>` | rows with something left to do; of the last four shards, campaigns and ways through them |
 //! | `day` | `<org>#<day>#<shard>` | `<time>` | referrals and ledger lines |
 //! | `listing` | `<org>#<prt>` | `<time>#<referee>` | referrals of a referrer |
 //! | `listing` | `<org>#<dst>` | `<time>#<dlv>` | deliveries to a destination |
