@@ -126,6 +126,29 @@ async fn telling_an_event_costs_a_query_and_two_writes_for_each_destination() {
 }
 
 #[tokio::test]
+async fn what_somebody_wants_to_hear_of_adds_a_row_to_its_transaction() {
+    let (world, tenant, program, anna) = warm().await;
+    let receiver = tests::Receiver::start().await;
+    let wanted = json!({"url": receiver.url(), "events": ["participant.created", "referral.converted"]});
+    tenant.post("/v1/event-destinations", wanted).await.created();
+    world.advance(31).await;
+    tenant.enrol(&program, "dora", "Dora's Bakery").await;
+    tenant.pay("ben", "in_0", 20_000).await.ok();
+    world.drain().await;
+    // The participant, its code and the event at twice a write, and the event's place in the due index.
+    silence(&world);
+    let (spent, _) = cost(&world, tenant.enrol(&program, "emil", "Emil's Bakery")).await;
+    assert_eq!(spent, (1, 0.0, 7.0));
+    // Ben's referral has converted, and costs what it costs where nobody listens.
+    let (spent, _) = cost(&world, tenant.pay("ben", "in_1", 20_000)).await;
+    assert_eq!(spent, (3, 2.0, 6.0));
+    tenant.sign_up("fred", &anna.code).await.created();
+    let (spent, _) = cost(&world, tenant.pay("fred", "in_2", 20_000)).await;
+    // The referee's row and the event more, with its place in the index.
+    assert_eq!(spent, (3, 2.0, 11.0));
+}
+
+#[tokio::test]
 async fn the_first_webhook_of_a_payment_also_ties_the_payment_and_the_customer() {
     let (world, tenant, _, _) = warm().await;
     let endpoint = tenant.stripe_endpoint().await;

@@ -4,6 +4,9 @@
 //!
 //! `schedules` walks every order of a short story; here are longer ones, each in one order.
 
+#[path = "courses/outside.rs"]
+mod outside;
+
 use serde_json::{Value, json};
 use tests::percent_rule;
 use tests::sim::{Act, Course, End, Outcome, Rows, Step, Tenant, World, simulate};

@@ -230,3 +230,78 @@ fn one_billing_run_that_two_workers_do_while_a_refund_comes() {
         assert_held("billing run", &stage.race(acts, &holds).await);
     });
 }
+
+/// Whoever returns something while the reward expires that it was spent of: what is returned does not expire.
+#[test]
+fn a_return_and_an_expiry() {
+    simulate(async {
+        let rule = crate::rules::rule(crate::rules::ten_percent(), json!({"expires_after_days": 1}));
+        let stage = Stage::set(rule).await;
+        let (tenant, world) = (&stage.tenant, &stage.tenant.world);
+        tenant.perform(tenant.paid("ben", "in_1", 20_000)).await;
+        world.deliver().await;
+        let path = format!("/v1/participants/{}/redemptions", stage.anna);
+        let amount = json!({"amount": 500, "currency": "USD"});
+        tenant.ask("POST", &path, json!({"reference": "order_1", "amount": amount})).await;
+        world.advance(86_400 + 120);
+        tenant.perform(sweep()).await;
+        let expiry = tenant.delivery("FulfillQueue", "FulfillRewardFunction");
+        let by = json!({"actor": "support", "reason": "cancelled"});
+        let acts = vec![tenant.post(&format!("{path}/order_1/return"), by), expiry];
+        let holds = |rows: &Rows| is(&standing(rows, &stage.anna), &[("rule", 500)]);
+        assert_held("return, expiry", &stage.race(acts, &holds).await);
+    });
+}
+
+/// What is delivered while something older expires is not taken for the older one's.
+#[test]
+fn an_expiry_and_a_delivery() {
+    simulate(async {
+        let visit = json!({"id": "visit", "trigger": "approved", "amount": crate::rules::usd(1_000)});
+        let mut rules = crate::rules::rule(crate::rules::ten_percent(), json!({"expires_after_days": 1}));
+        rules["rules"].as_array_mut().unwrap().push(visit);
+        let stage = Stage::set(rules).await;
+        let (tenant, world) = (&stage.tenant, &stage.tenant.world);
+        tenant.perform(tenant.paid("ben", "in_1", 20_000)).await;
+        world.deliver().await;
+        let path = format!("/v1/participants/{}/redemptions", stage.anna);
+        let amount = json!({"amount": 400, "currency": "USD"});
+        tenant.ask("POST", &path, json!({"reference": "order_1", "amount": amount})).await;
+        world.advance(86_400 + 120);
+        tenant.perform(sweep()).await;
+        let due = |skip: usize| {
+            let Act::Event { function, event } = tenant.delivery("FulfillQueue", "FulfillRewardFunction")
+            else {
+                unreachable!("a delivery is an event")
+            };
+            Act::Event { function, event: json!({"Records": [event["Records"][skip]]}) }
+        };
+        let expiry = due(0);
+        let visited = json!({"event_id": "visit_1", "name": "approved", "external_id": "ben"});
+        tenant.ask("POST", "/v1/track/event", visited).await;
+        let acts = vec![expiry, due(1)];
+        let holds = |rows: &Rows| is(&standing(rows, &stage.anna), &[("rule", 400), ("visit", 1_000)]);
+        assert_held("expiry, delivery", &stage.race(acts, &holds).await);
+    });
+}
+
+#[test]
+fn a_reward_that_is_approved_twice_and_reversed() {
+    simulate(async {
+        let rule = crate::rules::rule(crate::rules::ten_percent(), json!({"approval": "manual"}));
+        let stage = Stage::set(rule).await;
+        let tenant = &stage.tenant;
+        tenant.perform(tenant.paid("ben", "in_1", 20_000)).await;
+        tenant.world.deliver().await;
+        let rows = tenant.world.rows();
+        let reward = rows.values().find(|row| row.has("net")).unwrap().text("reward");
+        let act = |what: &str| {
+            let by = json!({"actor": what, "reason": "test"});
+            tenant.post(&format!("/v1/rewards/{reward}/{what}"), by).under("once")
+        };
+        let approve = act("approve").or_refused(&["reward_not_approvable"]);
+        let acts = vec![approve.clone(), approve, act("reverse")];
+        let holds = |rows: &Rows| is(&standing(rows, &stage.anna), &[]);
+        assert_held("approve, approve, reverse", &stage.race(acts, &holds).await);
+    });
+}

@@ -5,13 +5,14 @@
 //! plan says what becomes of it ([`Effect`]). The clock stands still until it is moved, ids come from a seeded sequence, timers run in
 //! the runtime's paused time: the same plan gives the same run.
 //!
-//! Whatever a function will dial one day (a processor, a customer's endpoint) becomes a further [`Service`] here.
+//! Whatever a function dials that is not AWS is a further [`Service`] here: a Stripe account, and a receiver of webhooks.
 
 mod act;
 mod check;
 mod client;
 mod course;
 mod delivery;
+mod outside;
 mod plan;
 mod queue;
 mod race;

@@ -14,7 +14,9 @@ mod objects;
 mod server;
 mod wire;
 
+pub(crate) use account::Holdings;
 pub use account::{Account, Outcome, Trouble};
 pub use connector::Connector;
+pub(crate) use connector::read;
 pub use server::Server;
 pub use wire::{Request, Response};

@@ -105,6 +105,21 @@ async fn what_is_not_spent_in_time_expires_and_the_oldest_is_spent_first() {
 }
 
 #[tokio::test]
+async fn what_was_returned_before_its_reward_expires_does_not_expire() {
+    let (world, tenant, anna) = paid(json!({"expires_after_days": 10})).await;
+    redeem(&tenant, &anna, "order_1", 500).await.created();
+    let path = format!("/v1/participants/{}/redemptions/order_1/return", anna.id);
+    tenant.post(&path, by()).await.ok();
+    redeem(&tenant, &anna, "order_2", 300).await.created();
+    world.advance(10 * DAY + 120).await;
+    world.drain().await;
+    // Of 20.00, 3.00 are spent, and 5.00 were spent and returned.
+    assert_eq!((available(&tenant, &anna).await, figure(&tenant, &anna, "spent").await), (500, 300));
+    assert_eq!(tenant.rewards(&anna).await, [("fulfilled".to_owned(), 800)]);
+    world.assert_at_rest().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_spent_is_said_and_nothing_is_written() {
     let (world, tenant, anna) = paid(json!({})).await;
     let path = format!("/v1/participants/{}/redemptions", anna.id);

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::check;
 use super::world::World;
 
 /// One thing that is done.
@@ -31,6 +32,8 @@ pub enum Act {
     },
     /// What is in the queues is delivered.
     Delivery,
+    /// So many seconds pass, and whatever is due by then is done.
+    Wait(i64),
 }
 
 impl Act {
@@ -60,6 +63,17 @@ impl Act {
         match self {
             Self::Delivery => {
                 world.deliver().await;
+                Ok(())
+            }
+            Self::Wait(seconds) => {
+                world.advance(*seconds);
+                for _ in 0..check::ROUNDS {
+                    if !world.has_work() {
+                        break;
+                    }
+                    check::sweep(world).await;
+                    world.deliver().await;
+                }
                 Ok(())
             }
             Self::Event { function, event } => match world.invoke(who, function, event.clone()).await {

@@ -7,12 +7,13 @@ use super::world::{EVENTS, World};
 
 impl World {
     /// Delivers what is in the queues that feed functions, one batch after the other. Messages that fail come back with
-    /// the next call of this, and go to the dead-letter queue when they have failed too often. Whether any failed. What is
-    /// to be told outside stays where it is, to be looked at.
+    /// the next call of this, and go to the dead-letter queue when they have failed too often. Whether any failed.
     pub async fn deliver(&self) -> bool {
         let mut failed = Vec::new();
-        let sources = self.wiring.template().event_sources();
-        for source in sources.filter(|source| source.queue != EVENTS) {
+        let mut sources: Vec<_> = self.wiring.template().event_sources().collect();
+        // What others do is told outside, so that comes last.
+        sources.sort_by_key(|source| source.queue == EVENTS);
+        for source in sources {
             let queue = self.wiring.template().queue(&source.queue).unwrap();
             let max = usize::try_from(source.batch_size).unwrap();
             loop {

@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+use crate::stripe::Trouble;
+
+/// For how long whoever is asked too much wants to be left alone.
+pub(super) const AWAY_SECONDS: u32 = 7;
+
 /// Where a call goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
@@ -11,6 +16,10 @@ pub enum Service {
     Queue,
     /// Secrets Manager.
     Secrets,
+    /// The payment processor.
+    Processor,
+    /// Whoever is sent webhooks.
+    Receiver,
 }
 
 /// One call that left a function.
@@ -18,7 +27,7 @@ pub enum Service {
 pub struct Call {
     /// Where it went.
     pub service: Service,
-    /// What it asked for, `TransactWriteItems` for example.
+    /// What it asked for, `TransactWriteItems` for example; the method where it is no call to AWS.
     pub operation: String,
     /// Whether it read an index, which may lag behind the table.
     pub by_index: bool,
@@ -27,11 +36,28 @@ pub struct Call {
 impl Call {
     /// Whether it changes something if it is answered.
     pub fn writes(&self) -> bool {
-        !matches!(self.operation.as_str(), "GetItem" | "Query" | "GetSecretValue")
+        !matches!(self.operation.as_str(), "GetItem" | "Query" | "GetSecretValue" | "GET")
     }
 
     /// All that can become of it other than being answered.
     pub fn effects(&self) -> Vec<Effect> {
+        use Effect::{
+            ErrorAfter, ErrorBefore, Garbled, Late, LoseAnswer, Refuse, StopAfter, StopBefore, Throttle,
+        };
+        match (self.service, self.writes()) {
+            (Service::Table | Service::Queue | Service::Secrets, _) => self.effects_at_aws(),
+            (Service::Processor, false) => vec![Refuse, StopBefore, Throttle, ErrorBefore, Garbled],
+            (Service::Processor, true) => {
+                let before = [Refuse, StopBefore, Throttle, ErrorBefore];
+                before.into_iter().chain([StopAfter, LoseAnswer, Late, ErrorAfter, Garbled]).collect()
+            }
+            (Service::Receiver, _) => {
+                vec![Refuse, StopBefore, Throttle, ErrorBefore, StopAfter, LoseAnswer]
+            }
+        }
+    }
+
+    fn effects_at_aws(&self) -> Vec<Effect> {
         let mut effects = vec![Effect::Refuse, Effect::StopBefore];
         if self.service == Service::Table {
             effects.push(Effect::Throttle);
@@ -52,9 +78,11 @@ impl Call {
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
-    /// The service has an internal error before anything is done, however often the SDK asks.
+    /// The service has an internal error before anything is done, however often the SDK asks. Elsewhere than at AWS the
+    /// connection breaks before.
     Refuse,
-    /// The service says that it is asked too much, however often the SDK asks.
+    /// The service says that it is asked too much, however often the SDK asks. Elsewhere it wants to be left alone for some
+    /// seconds.
     Throttle,
     /// Another transaction is at the same rows.
     Conflict,
@@ -68,11 +96,19 @@ pub enum Effect {
     StopAfter,
     /// The index has not seen the last write yet.
     Stale,
+    /// Of the processor: nothing is answered, and it is done when it has been asked for once more and told off.
+    Late,
+    /// Elsewhere than at AWS: an internal error before anything is done; the processor keeps it under the call's key.
+    ErrorBefore,
+    /// Of the processor: an internal error after it is done, kept under the call's key.
+    ErrorAfter,
+    /// Of the processor: it is done, and what is answered cannot be read.
+    Garbled,
 }
 
 impl Effect {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Refuse,
         Self::Throttle,
         Self::Conflict,
@@ -81,6 +117,10 @@ impl Effect {
         Self::StopBefore,
         Self::StopAfter,
         Self::Stale,
+        Self::Late,
+        Self::ErrorBefore,
+        Self::ErrorAfter,
+        Self::Garbled,
     ];
 
     /// Its name on the command line.
@@ -94,6 +134,24 @@ impl Effect {
             Self::StopBefore => "stop-before",
             Self::StopAfter => "stop-after",
             Self::Stale => "stale",
+            Self::Late => "late",
+            Self::ErrorBefore => "error-before",
+            Self::ErrorAfter => "error-after",
+            Self::Garbled => "garbled",
+        }
+    }
+
+    /// What it is to the processor.
+    pub(super) const fn trouble(self) -> Option<Trouble> {
+        match self {
+            Self::Refuse => Some(Trouble::CloseBefore),
+            Self::Throttle => Some(Trouble::RateLimited(AWAY_SECONDS)),
+            Self::LoseAnswer | Self::LoseAnswerOnce => Some(Trouble::CloseAfter),
+            Self::Late => Some(Trouble::Slow),
+            Self::ErrorBefore => Some(Trouble::ErrorBefore),
+            Self::ErrorAfter => Some(Trouble::ErrorAfter),
+            Self::Garbled => Some(Trouble::Garbled),
+            Self::Conflict | Self::StopBefore | Self::StopAfter | Self::Stale => None,
         }
     }
 }

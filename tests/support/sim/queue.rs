@@ -1,10 +1,11 @@
 //! Queues as the simulator has them: what is sent stays until a delivery of it has succeeded, or has failed too often.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::{Value, json};
 
 use super::client::parsed;
+use super::world::EVENTS;
 
 /// One message.
 #[derive(Debug, Clone)]
@@ -19,6 +20,10 @@ pub(super) struct Message {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Queues {
     pub(super) visible: BTreeMap<String, VecDeque<Message>>,
+    /// What was sent to be told outside.
+    pub(super) told: BTreeSet<String>,
+    /// Whether that is delivered, and not only looked at.
+    pub(super) outside: bool,
     sent: u64,
 }
 
@@ -48,6 +53,12 @@ impl Queues {
     fn send(&mut self, queue: &str, body: &str) -> String {
         self.sent += 1;
         let id = format!("message-{}", self.sent);
+        if queue == EVENTS {
+            self.told.insert(body.to_owned());
+            if !self.outside {
+                return id;
+            }
+        }
         let message = Message { id: id.clone(), body: body.to_owned(), deliveries: 0 };
         self.visible.entry(queue.to_owned()).or_default().push_back(message);
         id

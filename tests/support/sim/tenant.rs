@@ -62,6 +62,12 @@ impl Tenant {
         Act::Http { method: "POST", path, key, body, idempotency_key: None, refusals: &[] }
     }
 
+    /// A `DELETE`.
+    pub fn delete(&self, path: &str) -> Act {
+        let (path, key) = (path.to_owned(), self.key.clone());
+        Act::Http { method: "DELETE", path, key, body: Value::Null, idempotency_key: None, refusals: &[] }
+    }
+
     /// Somebody is enrolled.
     pub fn enrolment(&self, external_id: &str) -> Act {
         self.put(self.place_of(external_id), json!({"name": external_id}))

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aws::Clock;
 use local::direct::DirectTable;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, oneshot};
 
 use super::client::parsed;
+use super::outside::Outside;
 use super::plan::{Call, Effect, Fault, Service};
 use super::queue::Queues;
 
@@ -35,6 +37,27 @@ pub(super) struct Request {
     pub(super) body: Vec<u8>,
     /// The same for all attempts of one call.
     pub(super) id: String,
+    /// As others than AWS read it.
+    pub(super) outside: Option<crate::stripe::Request>,
+}
+
+/// What is answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: String,
+}
+
+impl Answer {
+    pub(super) fn of(status: u16, body: impl Into<String>) -> Self {
+        Self { status, headers: Vec::new(), body: body.into() }
+    }
+
+    pub(super) fn with(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, value));
+        self
+    }
 }
 
 /// A call that waits until it is let go.
@@ -48,6 +71,8 @@ pub(super) struct Held {
 pub(super) struct Wire {
     table: DirectTable,
     secrets: BTreeMap<String, String>,
+    pub(super) outside: Outside,
+    dialled: AtomicU64,
     state: Mutex<State>,
     writes: AtomicU64,
     /// A broken table: no condition of a write is looked at.
@@ -90,10 +115,12 @@ impl Behind {
 }
 
 impl Wire {
-    pub(super) fn new(table: DirectTable, secrets: BTreeMap<String, String>) -> Self {
+    pub(super) fn new(table: DirectTable, secrets: BTreeMap<String, String>, clock: Clock) -> Self {
         Self {
             table,
             secrets,
+            outside: Outside::new(clock),
+            dialled: AtomicU64::new(0),
             state: Mutex::default(),
             writes: AtomicU64::new(0),
             unconditional: AtomicBool::new(false),
@@ -115,6 +142,11 @@ impl Wire {
         self.writes.load(Ordering::SeqCst)
     }
 
+    /// What tells a call to others than AWS from every other: nothing tries one again unasked.
+    pub(super) fn dial(&self) -> String {
+        format!("dialled-{}", self.dialled.fetch_add(1, Ordering::SeqCst))
+    }
+
     /// A line of the trace, if there is one.
     pub(super) fn note(&self, line: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.state().trace {
@@ -123,15 +155,15 @@ impl Wire {
     }
 
     /// Takes a request; `None` is an answer that got lost.
-    pub(super) async fn take(&self, request: Request) -> Option<(u16, String)> {
+    pub(super) async fn take(&self, request: Request) -> Option<Answer> {
         if self.state().observed {
-            return Some(self.answer(&request));
+            return self.answer(&request);
         }
         let invocation = INVOCATION.try_with(Clone::clone).ok();
         self.hold(invocation.as_ref()).await;
         let (number, effect) = self.meet(&request);
         let answer = match effect {
-            None => Some(self.answer(&request)),
+            None => self.answer(&request),
             Some(effect) => self.befall(&request, effect, invocation.as_ref()).await,
         };
         self.note(|| trace_line(number, &request, invocation.as_ref(), effect, answer.as_ref()));
@@ -179,11 +211,20 @@ impl Wire {
         request: &Request,
         effect: Effect,
         invocation: Option<&Invocation>,
-    ) -> Option<(u16, String)> {
+    ) -> Option<Answer> {
+        let refused = |status, body: Value| Some(Answer::of(status, body.to_string()));
         match effect {
-            Effect::Refuse => Some((500, json!({ "__type": "InternalServerError" }).to_string())),
-            Effect::Throttle => Some((400, json!({ "__type": "ThrottlingException" }).to_string())),
-            Effect::Conflict => Some((400, local::conflict(&request.operation, &request.body).to_string())),
+            Effect::StopBefore | Effect::StopAfter => {}
+            _ if request.outside.is_some() => return self.outside.befall(request, effect),
+            _ => {}
+        }
+        match effect {
+            Effect::Refuse => refused(500, json!({ "__type": "InternalServerError" })),
+            Effect::Throttle => refused(400, json!({ "__type": "ThrottlingException" })),
+            Effect::Conflict => refused(400, local::conflict(&request.operation, &request.body)),
+            Effect::Late | Effect::ErrorBefore | Effect::ErrorAfter | Effect::Garbled => {
+                unreachable!("it befalls no call to AWS")
+            }
             Effect::LoseAnswer => {
                 // The further attempts of the call do not get through.
                 self.state().befallen.insert(request.id.clone(), Effect::Refuse);
@@ -209,13 +250,15 @@ impl Wire {
             Effect::Stale => {
                 let state = self.state();
                 let table = state.behind.as_ref().map_or(&self.table, |behind| &behind.table);
-                Some(table.answer(&request.operation, &request.body))
+                let (status, body) = table.answer(&request.operation, &request.body);
+                Some(Answer::of(status, body))
             }
         }
     }
 
-    fn answer(&self, request: &Request) -> (u16, String) {
-        match request.service {
+    fn answer(&self, request: &Request) -> Option<Answer> {
+        let (status, body) = match request.service {
+            Service::Processor | Service::Receiver => return self.outside.answer(request),
             Service::Table => {
                 let answer = if self.unconditional.load(Ordering::SeqCst) {
                     self.table.answer(&request.operation, &without_conditions(&request.body))
@@ -236,7 +279,8 @@ impl Wire {
                 let secret = self.secrets.get(&arn).cloned().unwrap_or_default();
                 (200, json!({ "ARN": arn, "SecretString": secret }).to_string())
             }
-        }
+        };
+        Some(Answer::of(status, body))
     }
 }
 
@@ -275,18 +319,22 @@ fn trace_line(
     request: &Request,
     invocation: Option<&Invocation>,
     effect: Option<Effect>,
-    answer: Option<&(u16, String)>,
+    answer: Option<&Answer>,
 ) -> String {
     let who = invocation.map_or("-", |invocation| &invocation.name);
     let became = match answer {
         None => "no answer".to_owned(),
-        Some((200, _)) => "done".to_owned(),
-        Some((status, body)) => {
+        Some(Answer { status: 200, .. }) => "done".to_owned(),
+        Some(Answer { status, body, .. }) => {
             format!("{status} {}", parsed(body.as_bytes())["__type"].as_str().unwrap_or_default())
         }
     };
     let fault = effect.map(|effect| format!("  <== {}", effect.name())).unwrap_or_default();
-    format!("{number:>4}  {who}: {} {} -> {became}{fault}", request.operation, places(&request.body))
+    let place = match &request.outside {
+        Some(request) => request.path.clone(),
+        None => places(&request.body),
+    };
+    format!("{number:>4}  {who}: {} {place} -> {became}{fault}", request.operation)
 }
 
 /// The keys of the rows that a request names.

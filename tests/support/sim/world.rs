@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use aws::{Clock, Entropy, Platform};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
@@ -19,12 +19,14 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
-use super::client::{Client, parsed};
+use super::client::{Client, Dial, parsed};
+use super::outside::{self, API_KEY, Beyond};
 use super::plan::{Call, Effect, Fault};
 use super::queue::Queues;
 use super::race::CALLER;
 use super::table::{Rows, Table};
 use super::wire::{Behind, INVOCATION, Invocation, State, Wire};
+use crate::stripe::Account;
 
 /// The queue to the outside.
 pub(super) const EVENTS: &str = "EventsQueue";
@@ -73,6 +75,7 @@ pub struct World {
 pub struct Moment {
     rows: Rows,
     queues: Queues,
+    beyond: Beyond,
     millis: i64,
 }
 
@@ -91,11 +94,9 @@ impl Moment {
             let mut messages: Vec<_> =
                 messages.iter().map(|message| (&message.body, message.deliveries)).collect();
             messages.sort_unstable();
-            if queue == EVENTS {
-                messages.dedup();
-            }
             (queue, messages).hash(&mut hasher);
         }
+        (&self.queues.told, self.beyond.text()).hash(&mut hasher);
         self.millis.hash(&mut hasher);
         hasher.finish()
     }
@@ -107,10 +108,11 @@ impl World {
         let wiring = Wiring::of_product().unwrap();
         let secrets = [("RootKey", ROOT_KEY), ("SealingKey", SEALING_KEY)];
         let secrets = secrets.map(|(id, secret)| (Wiring::secret_arn(id), secret.to_owned()));
-        let wire = Arc::new(Wire::new(DirectTable::new().unwrap(), secrets.into()));
         let millis = Arc::new(AtomicI64::new(BEGINNING_MS));
-        let platform =
-            Wiring::platform(client(&wire), Clock::manual(millis.clone())).with_entropy(Entropy::seeded(0));
+        let clock = Clock::manual(millis.clone());
+        let wire = Arc::new(Wire::new(DirectTable::new().unwrap(), secrets.into(), clock.clone()));
+        let platform = Wiring::platform(client(&wire), clock).with_entropy(Entropy::seeded(0));
+        let platform = platform.with_outbound(SharedHttpConnector::new(Dial(wire.clone())));
         let tables = &wiring.template().tables;
         local::create_tables(&platform.dynamodb(), tables).await.unwrap();
         let table = Table::new(wire.table().clone(), &tables[0].name);
@@ -148,7 +150,8 @@ impl World {
     /// What it is now.
     pub fn moment(&self) -> Moment {
         let queues = self.wire.state().queues.clone();
-        Moment { rows: self.rows(), queues, millis: self.millis.load(Ordering::SeqCst) }
+        let beyond = self.wire.outside.save();
+        Moment { rows: self.rows(), queues, beyond, millis: self.millis.load(Ordering::SeqCst) }
     }
 
     /// Goes on from a moment with new processes, and plans what goes wrong from now on.
@@ -156,6 +159,7 @@ impl World {
         self.running.borrow_mut().clear();
         self.millis.store(moment.millis, Ordering::SeqCst);
         self.table.set(&self.rows(), &moment.rows);
+        self.wire.outside.restore(&moment.beyond);
         let mut state = self.wire.state();
         let trace = state.trace.take().unwrap_or_default();
         *state = State { queues: moment.queues.clone(), faults: faults.to_vec(), ..State::default() };
@@ -198,6 +202,41 @@ impl World {
         self.wire.state().queues.bodies(queue)
     }
 
+    /// From now on what is to be told outside is delivered, to the receiver that is there; a Stripe account is, too.
+    pub fn open_outside(&self) {
+        self.wire.state().queues.outside = true;
+    }
+
+    /// The Stripe account, which [`Self::account_key`] opens.
+    pub fn account(&self) -> &Account {
+        &self.wire.outside.account
+    }
+
+    /// The key that opens the Stripe account.
+    pub fn account_key(&self) -> &'static str {
+        API_KEY
+    }
+
+    /// What the receiver was sent, each under an id of its own: type and data, in order.
+    ///
+    /// # Errors
+    /// Where one id was used for two bodies.
+    pub fn heard(&self) -> Result<Vec<(String, Value)>, String> {
+        outside::types(&self.wire.outside.heard())
+    }
+
+    /// What was sent to be told outside.
+    pub(super) fn told(&self) -> Vec<Value> {
+        self.wire.state().queues.told.iter().map(|body| parsed(body.as_bytes())).collect()
+    }
+
+    /// Whether anything is left to do by now.
+    pub(super) fn has_work(&self) -> bool {
+        let now = domain::id::time_digits(self.now());
+        let waits = self.wire.state().queues.visible.values().any(|waiting| !waiting.is_empty());
+        waits || self.rows().values().any(|row| row.has("due_pk") && row.text("due_sk") <= now.as_str())
+    }
+
     /// From now on every call waits until it is let go.
     pub(super) fn hold(&self) {
         self.wire.state().held = Some(Vec::new());
@@ -237,7 +276,7 @@ impl World {
 
     /// Drops every message that was sent to a function.
     pub(super) fn lose_messages(&self) {
-        self.wire.state().queues.visible.retain(|queue, _| queue == EVENTS);
+        self.wire.state().queues.visible.clear();
     }
 
     /// Calls a function over HTTP; `None` if its process ended.
@@ -303,7 +342,7 @@ fn client(wire: &Arc<Wire>) -> SharedHttpClient {
 
 /// A table of its own, laid out alike.
 async fn second(tables: &[local::template::Table]) -> Table {
-    let wire = Arc::new(Wire::new(DirectTable::new().unwrap(), BTreeMap::new()));
+    let wire = Arc::new(Wire::new(DirectTable::new().unwrap(), BTreeMap::new(), Clock::system()));
     let platform = Wiring::platform(client(&wire), Clock::system());
     local::create_tables(&platform.dynamodb(), tables).await.unwrap();
     Table::new(wire.table().clone(), &tables[0].name)

@@ -77,7 +77,19 @@ pub struct Account {
     clock: Clock,
 }
 
-#[derive(Debug, Default)]
+/// All that an account holds and knows at one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Holdings(State);
+
+impl Holdings {
+    /// What equal holdings share. What it was asked so far makes no difference to what it does.
+    pub(crate) fn text(&self) -> String {
+        let State { objects, keys, .. } = &self.0;
+        format!("{objects:?} {keys:?}")
+    }
+}
+
+#[derive(Debug, Clone, Default)]
 struct State {
     /// The key that opens it.
     api_key: String,
@@ -99,6 +111,16 @@ impl Account {
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere is a test that fails anyway.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All that it holds.
+    pub(crate) fn save(&self) -> Holdings {
+        Holdings(self.state().clone())
+    }
+
+    /// Goes back to what it held.
+    pub(crate) fn restore(&self, holdings: &Holdings) {
+        *self.state() = holdings.0.clone();
     }
 
     /// Empties it, but for its key.
@@ -169,6 +191,11 @@ impl Account {
     /// The balance transactions of a step: their ids and amounts.
     pub fn transactions(&self, reward: &str, step: u32) -> Vec<(String, i64)> {
         self.state().objects.transactions(reward, step)
+    }
+
+    /// The balance transactions of a reward, the oldest first: step and amount.
+    pub fn steps(&self, reward: &str) -> Vec<(String, i64)> {
+        self.state().objects.steps(reward)
     }
 
     /// The promotion codes of a reward.

@@ -31,7 +31,8 @@ impl HttpConnector for Connector {
     }
 }
 
-fn read(request: &HttpRequest) -> Request {
+/// A request as the account takes it.
+pub(crate) fn read(request: &HttpRequest) -> Request {
     let headers = request.headers().iter().map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
     let body = request.body().bytes().unwrap_or_default();
     Request::read(request.method(), request.uri(), headers.collect(), body)

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use super::wire::{Request, Response};
 
 /// What is known of the keys.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Keys {
     kept: BTreeMap<String, Kept>,
     under_way: BTreeMap<String, UnderWay>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Kept {
     /// The request that the answer is for.
     request: Asked,
@@ -19,7 +19,7 @@ struct Kept {
 }
 
 /// A request that has not come to its end.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct UnderWay {
     request: Request,
     /// How many more requests find it at work.

@@ -10,7 +10,7 @@ use super::wire::{Request, Response};
 const FIVE_YEARS: i64 = 5 * 366 * 86_400;
 
 /// All of it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Objects {
     customers: BTreeMap<String, Customer>,
     /// Oldest first.
@@ -20,7 +20,7 @@ pub(super) struct Objects {
     promotion_codes: Vec<Value>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Customer {
     currency: Option<String>,
     balance: i64,
@@ -53,6 +53,15 @@ impl Objects {
             (transaction["id"].as_str().unwrap().to_owned(), transaction["amount"].as_i64().unwrap())
         };
         self.transactions.iter().filter(of_step).map(told).collect()
+    }
+
+    pub(super) fn steps(&self, reward: &str) -> Vec<(String, i64)> {
+        let of_reward = |transaction: &&Value| transaction["metadata"]["reward_id"] == reward;
+        let told = |transaction: &Value| {
+            let step = transaction["metadata"]["step"].as_str().unwrap().to_owned();
+            (step, transaction["amount"].as_i64().unwrap())
+        };
+        self.transactions.iter().filter(of_reward).map(told).collect()
     }
 
     pub(super) fn promotion_codes(&self, reward: &str) -> Vec<Value> {

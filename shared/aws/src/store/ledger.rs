@@ -7,7 +7,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use domain::id::{OrganizationId, ParticipantId, time_digits};
-use domain::ledger::{Balances, Line, Reward, add_line, left_of};
+use domain::ledger::{Balances, Line, Redemption, Reward, add_line, left_of};
 use serde::{Deserialize, Serialize};
 
 use super::Store;
@@ -25,6 +25,8 @@ const FIRST_PAGE: i32 = 13;
 const LINES_UNTIL_SNAPSHOT: usize = 10;
 /// Age below which a line may still be followed by one that sorts before it: far above any function's timeout.
 const SETTLING_MINUTES: i64 = 15;
+/// How often it is looked again whether anything has come into a balance meanwhile.
+const READS_MAX: u32 = 8;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct SnapshotRow {
@@ -103,34 +105,57 @@ impl Store {
         Ok(balances)
     }
 
-    /// What is left in the balance of a reward that was delivered into it: what was delivered first is spent first. By
-    /// strong reads.
+    /// What is left in the balance of a reward that was delivered into it: what came first is spent first, and what was
+    /// returned has come when it was. By strong reads, of one moment: what can be spent is the same before and after it is
+    /// looked at what came later.
     pub(crate) async fn left_of(
         &self,
         organization: &OrganizationId,
         reward: &Reward,
     ) -> Result<i64, StoreError> {
+        let mut available = self.available_of(organization, reward).await?;
+        for _ in 0..READS_MAX {
+            let later = self.came_after(organization, reward).await?;
+            let still = self.available_of(organization, reward).await?;
+            if still == available {
+                return Ok(left_of(available, later, reward.in_balance(reward.unit)));
+            }
+            available = still;
+        }
+        Err(StoreError::Contended { attempts: READS_MAX })
+    }
+
+    /// What can be spent of the unit of a reward.
+    async fn available_of(&self, organization: &OrganizationId, reward: &Reward) -> Result<i64, StoreError> {
+        let balances = self.fold_balances(organization, &reward.participant).await?;
+        Ok(balances.get(&reward.unit).map_or(0, |figures| figures.available))
+    }
+
+    /// What came into the balance after a reward.
+    async fn came_after(&self, organization: &OrganizationId, reward: &Reward) -> Result<i64, StoreError> {
         let pk = keys::participant_partition(organization, &reward.participant);
         let from = keys::reward(organization, &reward.reward).sk;
         let mut range = Range::new(&pk, &from, keys::LEDGER_END, PAGE);
         range.consistent = true;
-        let (mut later, mut after) = (0_i64, None);
+        let (mut sum, mut after) = (0_i64, None);
         loop {
             let (items, next) = self.query(&range, after).await?;
-            for item in items.into_iter().filter(|item| text_of(item, "kind") == "reward") {
-                let other: Reward = from_item(item)?;
-                if other.reward != reward.reward {
-                    later = later.saturating_add(other.in_balance(reward.unit));
-                }
+            for item in items {
+                let came = match text_of(&item, "kind") {
+                    "reward" => {
+                        let other: Reward = from_item(item)?;
+                        if other.reward == reward.reward { 0 } else { other.in_balance(reward.unit) }
+                    }
+                    "redemption" => from_item::<Redemption>(item)?.returned(reward.unit),
+                    _ => 0,
+                };
+                sum = sum.saturating_add(came);
             }
             after = next;
             if after.is_none() {
-                break;
+                return Ok(sum);
             }
         }
-        let balances = self.fold_balances(organization, &reward.participant).await?;
-        let available = balances.get(&reward.unit).map_or(0, |figures| figures.available);
-        Ok(left_of(available, later, reward.in_balance(reward.unit)))
     }
 
     /// The latest snapshot's balances, and every line since, newest first.

@@ -1,6 +1,6 @@
 //! Spending of a balance. Whoever spends, and whatever takes back what was not spent in time, writes the participant's
 //! spending row under the version that it read before it read the balance: so of two that would spend the same, one looks
-//! again. What is delivered meanwhile only adds; what is taken back meanwhile becomes a shortfall, as after any spending.
+//! again. Whoever returns something counts that version up. What is delivered meanwhile only adds; what is taken back meanwhile becomes a shortfall, as after any spending.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use chrono::{DateTime, Utc};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use super::error::{StoreError, Transaction};
-use super::item::{Change, absent, at_version, from_item, text, to_item};
+use super::item::{Change, absent, at_version, from_item, number, text, to_item};
 use super::keys;
 use super::page::{Page, Range, after, write_cursor};
 
@@ -81,6 +81,11 @@ impl Store {
         let actions = vec![
             self.put_action(to_item(&key, row)?, &Change::new("", "attribute_not_exists(returned_at)"))?,
             self.redemption_action(organization, row, amount, row.return_note.clone(), now)?,
+            // Whatever expires meanwhile has been counted without it, and is counted again.
+            self.update_action(
+                &keys::spending(organization, &row.participant),
+                &Change::new("ADD version :one", "attribute_exists(version)").value(":one", number(1)),
+            )?,
         ];
         Ok(matches!(self.transact(actions).await?, Transaction::Committed))
     }

@@ -55,7 +55,7 @@ impl Figures {
 pub type Balances = BTreeMap<Unit, Figures>;
 
 /// What is left of something that was delivered into a balance and of which `standing` stands, where `available` can be
-/// spent in all and `later` of it was delivered after it: what was delivered first is spent first.
+/// spent in all and `later` of it came after it, delivered or returned: what came first is spent first.
 #[must_use]
 pub fn left_of(available: i64, later: i64, standing: i64) -> i64 {
     available.saturating_sub(later).clamp(0, standing.max(0))
@@ -84,6 +84,12 @@ impl Redemption {
     #[must_use]
     pub const fn cause(&self) -> Cause {
         if self.amount < 0 { Cause::Returned } else { Cause::Redeemed }
+    }
+
+    /// What it gives back of a unit; it does not expire.
+    #[must_use]
+    pub fn returned(&self, unit: Unit) -> i64 {
+        if self.unit == unit { self.amount.min(0).saturating_neg() } else { 0 }
     }
 }
 
