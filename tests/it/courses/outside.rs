@@ -325,3 +325,47 @@ fn what_is_told_survives_every_fault_at_any_call() {
     assert_eq!(end.tells, told);
     assert_eq!(end.outcomes["anna"], delivered(&[1_000, 2_000]));
 }
+
+/// Anna is told of what she earned, and a campaign comes to Cleo, who is enrolled while it begins: once, whatever fails.
+#[test]
+fn what_participants_are_sent_survives_every_fault_at_any_call() {
+    let step = |after_days: u32, text: &str| json!({"after_days": after_days, "message": {"text": text}});
+    let steps = json!([step(0, "Share {{ account_referral_code }}"), step(2, "Again")]);
+    let end = survives_from(
+        "what participants are sent",
+        json!({"message": {"text": "{{ reward_amount }}"}}),
+        true,
+        |tenant| {
+            let campaign = json!({"program": tenant.program, "name": "Spring", "audience": "new_participants",
+                "per_day_max": 50, "steps": steps});
+            vec![
+                plain(tenant.post("/v1/campaigns", campaign).under("spring")),
+                plain(tenant.enrolment("cleo")),
+                plain(tenant.paid("ben", "in_1", 20_000)),
+                plain(Act::Delivery),
+                plain(Act::Wait(200)),
+                plain(Act::Wait(3 * DAY)),
+            ]
+        },
+        |world, rows| {
+            let sent = rows.values().filter(|row| row.has("about")).map(|row| row.text("state"));
+            let states: Vec<&str> = sent.collect();
+            if states != ["sent"; 3] {
+                return Err(format!("three are not sent once each: {states:?}"));
+            }
+            let code = code_of(rows, "cleo");
+            let heard = world.heard()?.into_iter().filter(|(kind, _)| kind == "notification.due");
+            let mut told: Vec<String> = heard
+                .map(|(_, data)| {
+                    let text =
+                        data["text"].as_str().unwrap_or_default().replace('-', "").replace(code, "CODE");
+                    format!("{}: {text}", data["external_id"].as_str().unwrap_or_default())
+                })
+                .collect();
+            told.sort();
+            Ok(told)
+        },
+    );
+    let told = ["anna: 20.00 USD", "cleo: Again", "cleo: Share CODE"];
+    assert_eq!(end.tells, told);
+}
