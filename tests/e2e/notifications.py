@@ -74,8 +74,8 @@ def a_campaign_comes_to_who_is_enrolled_and_can_be_left(story):
     api.post(f"/v1/unsubscribe/{token}", {}).expect(200)
     listed = api.get(f"/v1/programs/{story.mias_program}/participants").expect(200)["data"]
     assert {row["external_id"]: bool(row["unsubscribed_at"]) for row in listed} == {"mia": False, "pia": True}, listed
-    way = api.get(f"/v1/participants/{pia['id']}/campaigns").expect(200)["data"][0]
-    assert (way["over"], len(way["sent"])) == ("completed", 1), way
+    journey = api.get(f"/v1/participants/{pia['id']}/campaigns").expect(200)["data"][0]
+    assert (journey["over"], len(journey["sent"])) == ("completed", 1), journey
     path = f"/v1/campaigns/{made['id']}"
     assert api.get(path).expect(200)["sent_today"] == 1
     api.patch(path, {"status": "ended"}).expect(200)

@@ -81,9 +81,9 @@ pub(crate) async fn enrol(
     };
     let organization = &caller.organization;
     let is_told = deps.events.wanted(created_event(organization, &row)).await?.is_some();
-    let ways = ways(&deps, organization, &row).await?;
-    let (row, created) = if is_told || !ways.is_empty() {
-        let more = More { is_told, ways };
+    let journeys = journeys(&deps, organization, &row).await?;
+    let (row, created) = if is_told || !journeys.is_empty() {
+        let more = More { is_told, journeys };
         enrol_with(&deps, organization, row, &more, &letters_from, &entropy).await?
     } else {
         let (row, created) = deps.edge.store.commit_participant(organization, &row).await?;
@@ -99,12 +99,12 @@ pub(crate) async fn enrol(
 struct More {
     /// Whether it is told.
     is_told: bool,
-    /// The participant's ways through campaigns.
-    ways: Vec<JourneyRow>,
+    /// The participant's journeys through campaigns.
+    journeys: Vec<JourneyRow>,
 }
 
-/// How a participant's ways through the campaigns of its program begin.
-async fn ways(
+/// How a participant's journeys through the campaigns of its program begin.
+async fn journeys(
     deps: &Deps,
     organization: &OrganizationId,
     row: &ParticipantRow,
@@ -126,7 +126,7 @@ async fn enrol_with(
     let mut codes_taken = 0;
     for _ in 0..CODE_ATTEMPTS_MAX {
         let event = more.is_told.then(|| created_event(organization, &row));
-        match deps.edge.store.commit_enrolment(organization, &row, event.as_ref(), &more.ways).await? {
+        match deps.edge.store.commit_enrolment(organization, &row, event.as_ref(), &more.journeys).await? {
             Enrolled::New => {
                 deps.events.announce(event.as_ref()).await;
                 return Ok((row, true));

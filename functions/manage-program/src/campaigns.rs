@@ -1,4 +1,4 @@
-//! Campaigns, and participants' ways through them.
+//! Campaigns, and participants' journeys through them.
 
 use aws::http::{
     Caller, FieldError, IdempotencyKey, Json, Params, Path, PathId, Problem, ProblemBody, hash_of,
@@ -75,7 +75,7 @@ pub(crate) struct CampaignList {
     data: Vec<CampaignView>,
 }
 
-/// A participant's way through a campaign.
+/// A participant's journey through a campaign.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct JourneyView {
     /// The campaign.
@@ -90,7 +90,7 @@ pub(crate) struct JourneyView {
     sent: Vec<SentStep>,
 }
 
-/// A participant's ways through campaigns.
+/// A participant's journeys through campaigns.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct JourneyList {
     /// By campaign.
@@ -253,7 +253,7 @@ pub(crate) async fn change(
     whole(&deps, &caller.organization, row).await.map(axum::Json)
 }
 
-/// List a participant's ways through campaigns
+/// List a participant's journeys through campaigns
 ///
 /// What it was sent, and when what comes next.
 #[utoipa::path(get, path = "/v1/participants/{id}/campaigns", operation_id = "list_journeys", tag = "notifications",

@@ -1,4 +1,4 @@
-//! A participant's way through a campaign, when it is due to be looked at.
+//! A participant's journey through a campaign, when it is due to be looked at.
 
 use aws::store::{CampaignRow, DueClaim, JourneyRow, NotificationRow, ParticipantRow, StoreError};
 use domain::campaign::{Audience, CampaignStatus, Goal, Next, Over, Plan, Seen};
@@ -8,7 +8,7 @@ use domain::program::ProgramStatus;
 
 use crate::{Came, Deps, NotifyError, notification};
 
-/// Goes on with a way that is due, and sends what it leads to.
+/// Goes on with a journey that is due, and sends what it leads to.
 pub(crate) async fn go_on(
     deps: &Deps,
     organization: &OrganizationId,
@@ -18,7 +18,7 @@ pub(crate) async fn go_on(
     let row = match deps.store.claim_journey(organization, participant, campaign, deps.clock.now()).await? {
         DueClaim::Claimed(row) => *row,
         DueClaim::NotDue => return Ok(Came::Done),
-        DueClaim::Absent => return Ok(Came::Absent(format!("way of {participant} through {campaign}"))),
+        DueClaim::Absent => return Ok(Came::Absent(format!("journey of {participant} through {campaign}"))),
     };
     let campaigns = deps.store.list_recent_campaigns(organization).await?;
     let campaign = campaigns.iter().find(|known| known.campaign == row.campaign);
@@ -36,7 +36,7 @@ pub(crate) async fn go_on(
     Ok(Came::Done)
 }
 
-/// Decides what comes of a way that was claimed, and writes it; the notification that is to be sent.
+/// Decides what comes of a journey that was claimed, and writes it; the notification that is to be sent.
 async fn look(
     deps: &Deps,
     organization: &OrganizationId,
@@ -58,7 +58,7 @@ async fn look(
         }
     };
     if becomes.over.is_some_and(|over| over != Over::Completed) {
-        tracing::info!(campaign.id = %row.campaign, over = ?becomes.over, "a way through a campaign is over");
+        tracing::info!(campaign.id = %row.campaign, over = ?becomes.over, "a journey through a campaign is over");
     }
     store.complete_journey(organization, &JourneyRow { journey: becomes, ..row }, None).await?;
     Ok(None)

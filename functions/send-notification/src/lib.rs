@@ -1,4 +1,4 @@
-//! Sends notifications to participants, and looks after campaigns: each participant's way through one is looked at when it
+//! Sends notifications to participants, and looks after campaigns: each participant's journey through one is looked at when it
 //! is due, and the notification that this leads to is written in the same transaction.
 //!
 //! A notification's row is its own outbox: it stands in the due index until it was handed to its transport or given up. It is

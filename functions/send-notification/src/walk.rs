@@ -12,7 +12,7 @@ use crate::{Came, Deps, NotifyError};
 const PAGE: usize = 100;
 /// Pages of one message: some seconds.
 const PAGES: usize = 10;
-/// Ways that are begun at the same time.
+/// Journeys that are begun at the same time.
 const AT_ONCE: usize = 10;
 
 /// Goes on with a walk that is due.
@@ -59,7 +59,7 @@ async fn begin_all(
     campaign: &CampaignRow,
     participants: &[ParticipantRow],
 ) -> Result<(), StoreError> {
-    let ways = participants.iter().filter_map(|participant| JourneyRow::begin(campaign, participant));
-    let begun = ways.map(|row| async move { deps.store.commit_journey(organization, &row).await });
+    let journeys = participants.iter().filter_map(|participant| JourneyRow::begin(campaign, participant));
+    let begun = journeys.map(|row| async move { deps.store.commit_journey(organization, &row).await });
     stream::iter(begun).buffer_unordered(AT_ONCE).try_collect::<()>().await
 }

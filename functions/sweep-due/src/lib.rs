@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 /// Most rows of one shard in one run; the next run, a minute later, goes on.
 const ROWS_PER_SHARD: i32 = 200;
-/// The same of a shard of ways through campaigns, which come many at once and are only sent on.
-const WAYS_PER_SHARD: i32 = 1_000;
+/// The same of a shard of journeys through campaigns, which come many at once and are only sent on.
+const JOURNEYS_PER_SHARD: i32 = 1_000;
 /// Most sources that waited for the exchange rates of one day and currency in one run.
 const SOURCES_PER_RATE: u32 = 300;
 /// Shards that are read at the same time. One after another, most of a run is waiting; all at once, each would open a
@@ -58,7 +58,7 @@ impl Deps {
 pub async fn handle(deps: &Deps, _event: Value) -> Result<Value, HandlerError> {
     let until = deps.clock.now() - Duration::seconds(PATIENCE_SECONDS);
     let read = stream::iter(0..DUE_SHARDS + LATER_SHARDS).map(|shard| {
-        let rows = if shard < DUE_SHARDS { ROWS_PER_SHARD } else { WAYS_PER_SHARD };
+        let rows = if shard < DUE_SHARDS { ROWS_PER_SHARD } else { JOURNEYS_PER_SHARD };
         deps.store.list_due(shard, until, rows)
     });
     let shards: Vec<_> = read.buffered(READ_AT_ONCE).collect().await;

@@ -1,6 +1,6 @@
 //! Campaigns: sequences of notifications to participants, each step sent once, until the goal is reached (mission 002).
 //!
-//! A participant's way through a campaign is its [`Journey`]. It is looked at when its next step is due, and only then;
+//! A participant's journey through a campaign is its [`Journey`]. It is looked at when its next step is due, and only then;
 //! what has happened meanwhile is read at that moment. Steps are apart by what the campaign says, from the moment at which
 //! the one before was sent: whoever comes late is not sent all of them at once.
 
@@ -151,7 +151,7 @@ pub struct SentStep {
     pub notification: NotificationId,
 }
 
-/// A participant's way through a campaign.
+/// A participant's journey through a campaign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Journey {
     /// What happened last when the sequence was begun: the enrolment, a referral, the start of the campaign.

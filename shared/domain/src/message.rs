@@ -112,12 +112,12 @@ pub enum NotifyMessage {
         /// Which; it names its own place in the table.
         notification: NotificationId,
     },
-    /// A participant's way through a campaign is to be looked at. Producer: the sweeper.
+    /// A participant's journey through a campaign is to be looked at. Producer: the sweeper.
     #[serde(rename = "journey.due.v1")]
     JourneyDueV1 {
         /// Whose.
         organization: OrganizationId,
-        /// Whose way.
+        /// Whose journey.
         participant: ParticipantId,
         /// Through which campaign.
         campaign: CampaignId,

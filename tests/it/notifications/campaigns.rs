@@ -96,9 +96,9 @@ async fn whoever_refers_nobody_is_reminded_until_they_do() {
     assert_eq!(sent(&office), [day("anna", 0)]);
     office.wait(6 * DAY).await;
     assert_eq!(sent(&office), [day("anna", 5)]);
-    let way = office.tenant.get(&format!("/v1/participants/{}/campaigns", office.anna.id)).await.ok();
-    assert_eq!(way["data"][0]["sent"].as_array().unwrap().len(), 3);
-    assert!(way["data"][0]["next_at"].is_string());
+    let journeys = office.tenant.get(&format!("/v1/participants/{}/campaigns", office.anna.id)).await.ok();
+    assert_eq!(journeys["data"][0]["sent"].as_array().unwrap().len(), 3);
+    assert!(journeys["data"][0]["next_at"].is_string());
 }
 
 #[tokio::test]
@@ -110,8 +110,8 @@ async fn the_goal_stops_a_sequence() {
     office.pay("in_1").await;
     office.wait(4 * DAY).await;
     assert_eq!(sent(&office), []);
-    let way = office.tenant.get(&format!("/v1/participants/{}/campaigns", office.anna.id)).await.ok();
-    assert_eq!(way["data"][0]["over"], "goal_reached");
+    let journeys = office.tenant.get(&format!("/v1/participants/{}/campaigns", office.anna.id)).await.ok();
+    assert_eq!(journeys["data"][0]["over"], "goal_reached");
 }
 
 #[tokio::test]
@@ -150,8 +150,8 @@ async fn a_campaign_is_paused_resumed_and_ended() {
     change("active").await.refused(409, "campaign_ended");
     office.wait(3 * DAY).await;
     assert_eq!(sent(&office), []);
-    let way = office.tenant.get(&format!("/v1/participants/{}/campaigns", office.anna.id)).await.ok();
-    assert_eq!(way["data"][0]["over"], "ended");
+    let journeys = office.tenant.get(&format!("/v1/participants/{}/campaigns", office.anna.id)).await.ok();
+    assert_eq!(journeys["data"][0]["over"], "ended");
     office.world.assert_at_rest().await;
 }
 

@@ -37,8 +37,8 @@ async fn the_link_asks_and_the_button_unsubscribes() {
     office.wait(3 * DAY).await;
     assert_eq!(office.told(), Vec::<Value>::new());
     let path = format!("/v1/participants/{}/campaigns", office.anna.id);
-    let way = office.tenant.get(&path).await.ok();
-    assert_eq!(way["data"][0]["over"], "unsubscribed");
+    let journeys = office.tenant.get(&path).await.ok();
+    assert_eq!(journeys["data"][0]["over"], "unsubscribed");
 
     office.pay("in_1").await;
     let told = office.told();

@@ -1,4 +1,4 @@
-//! Campaigns, and the participants' ways through them.
+//! Campaigns, and the participants' journeys through them.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::campaign::{CampaignStatus, Journey, Plan};
@@ -61,7 +61,7 @@ pub struct WalkRow {
     pub claims: u32,
 }
 
-/// A participant's way through a campaign.
+/// A participant's journey through a campaign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JourneyRow {
     /// Which campaign.
@@ -75,7 +75,7 @@ pub struct JourneyRow {
 }
 
 impl JourneyRow {
-    /// How a participant's way through a campaign begins; `None` where the campaign is not for it.
+    /// How a participant's journey through a campaign begins; `None` where the campaign is not for it.
     #[must_use]
     pub fn begin(campaign: &CampaignRow, participant: &ParticipantRow) -> Option<Self> {
         Some(Self {
@@ -247,7 +247,7 @@ impl Store {
         Ok(matches!(written, Write::Done(_)))
     }
 
-    /// Begins a participant's way through a campaign; one that has begun goes on as it is.
+    /// Begins a participant's journey through a campaign; one that has begun goes on as it is.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -259,7 +259,7 @@ impl Store {
         self.put_new(journey_item(organization, row)?).await.map(|_| ())
     }
 
-    /// Claims a way through a campaign that is due to be looked at.
+    /// Claims a journey through a campaign that is due to be looked at.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -273,7 +273,7 @@ impl Store {
         self.claim_due(&keys::journey(organization, participant, campaign), now).await
     }
 
-    /// Writes how far a way through a campaign has come, with the notification that this led to; `false` when another worker
+    /// Writes how far a journey through a campaign has come, with the notification that this led to; `false` when another worker
     /// has claimed it since.
     ///
     /// # Errors
@@ -293,7 +293,7 @@ impl Store {
         Ok(matches!(self.transact(actions).await?, Transaction::Committed))
     }
 
-    /// A participant's ways through campaigns; all of them.
+    /// A participant's journeys through campaigns; all of them.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -389,7 +389,7 @@ fn moment_in(sk: &str) -> Option<DateTime<Utc>> {
     time_of(sk.split_once('#').map_or(sk, |(time, _)| time))
 }
 
-/// A way through a campaign, in the due index until it is over.
+/// A journey through a campaign, in the due index until it is over.
 pub(crate) fn journey_item(organization: &OrganizationId, row: &JourneyRow) -> Result<Item, StoreError> {
     let key = keys::journey(organization, &row.participant, &row.campaign);
     let mut item = to_item(&key, row)?;

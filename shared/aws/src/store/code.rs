@@ -176,7 +176,7 @@ impl Store {
         }
     }
 
-    /// Enrols a participant and claims its code in one transaction, with the event that tells of it and its ways through
+    /// Enrols a participant and claims its code in one transaction, with the event that tells of it and its journeys through
     /// campaigns.
     ///
     /// # Errors
@@ -186,7 +186,7 @@ impl Store {
         organization: &OrganizationId,
         row: &ParticipantRow,
         event: Option<&Event>,
-        ways: &[JourneyRow],
+        journeys: &[JourneyRow],
     ) -> Result<Enrolled, StoreError> {
         let item = participant_item(organization, row)?;
         let (code, free) = code_claim(organization, row)?;
@@ -194,8 +194,8 @@ impl Store {
         if let Some(event) = event {
             actions.push(self.event_action(event)?);
         }
-        for way in ways {
-            actions.push(self.put_action(journey_item(organization, way)?, &absent())?);
+        for journey in journeys {
+            actions.push(self.put_action(journey_item(organization, journey)?, &absent())?);
         }
         let Transaction::Refused { rows } = self.transact(actions).await? else { return Ok(Enrolled::New) };
         let mut rows = rows.into_iter();

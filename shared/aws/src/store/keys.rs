@@ -12,7 +12,7 @@
 //! | event that is to be told | `<org>#<msg>` | `EVENT` |
 //! | campaign | `<org>` | `CAMPAIGN#<cmp>` |
 //! | what a campaign says, how far it has come to those who were enrolled before it, what it sent on a day | `<org>#<cmp>` | `MESSAGES`, `WALK`, `DAY#<day>` |
-//! | participant's way through a campaign | `<org>#<prt>` | `JOURNEY#<cmp>` |
+//! | participant's journey through a campaign | `<org>#<prt>` | `JOURNEY#<cmp>` |
 //! | notification | `<org>#<prt>` | `NOTIFICATION#<time>#<tail>` |
 //! | task | `<org>#<tsk>` | `TASK` |
 //! | delivery of an event to a destination | `<org>#<dlv>` | `DELIVERY` |
@@ -52,7 +52,7 @@
 //!
 //! | index | pk | sk | rows |
 //! |---|---|---|---|
-//! | `due` | `DUE#<shard>` | `<time>` | rows with something left to do; of the last four shards, campaigns and ways through them |
+//! | `due` | `DUE#<shard>` | `<time>` | rows with something left to do; of the last four shards, campaigns and journeys through them |
 //! | `day` | `<org>#<day>#<shard>` | `<time>` | referrals and ledger lines |
 //! | `listing` | `<org>#<prt>` | `<time>#<referee>` | referrals of a referrer |
 //! | `listing` | `<org>#<dst>` | `<time>#<dlv>` | deliveries to a destination |
@@ -205,7 +205,7 @@ pub(crate) fn campaign_day(organization: &OrganizationId, id: &CampaignId, day: 
     Key::new(campaign_partition(organization, id), format!("DAY#{day}"))
 }
 
-/// A participant's way through a campaign.
+/// A participant's journey through a campaign.
 pub(crate) fn journey(organization: &OrganizationId, participant: &ParticipantId, id: &CampaignId) -> Key {
     Key::new(participant_partition(organization, participant), format!("{JOURNEYS}{id}"))
 }
@@ -737,7 +737,7 @@ pub enum DueTask {
     Delivery(DeliveryId),
     /// A notification is to be sent.
     Notification(NotificationId),
-    /// A participant's way through a campaign is to be looked at.
+    /// A participant's journey through a campaign is to be looked at.
     Journey {
         /// Whose.
         participant: ParticipantId,
@@ -800,9 +800,9 @@ pub fn parse_due(key: &Key) -> Option<Due> {
             let id = format!("ntf_{}{time}{tail}", rest.strip_prefix("prt_")?);
             DueTask::Notification(NotificationId::parse(&id).ok()?)
         }
-        way if way.starts_with(JOURNEYS) => DueTask::Journey {
+        journey if journey.starts_with(JOURNEYS) => DueTask::Journey {
             participant: ParticipantId::parse(rest).ok()?,
-            campaign: CampaignId::parse(way.strip_prefix(JOURNEYS)?).ok()?,
+            campaign: CampaignId::parse(journey.strip_prefix(JOURNEYS)?).ok()?,
         },
         rates if rates.starts_with(RATES) => DueTask::Rates {
             day: rest.strip_prefix(RATES)?.parse().ok()?,

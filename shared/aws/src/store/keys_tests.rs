@@ -31,7 +31,7 @@ fn due_rows_read_back_as_they_are_written() {
     let due_delivery = DeliveryId::derive(&["a"]);
     let due_notification = NotificationId::of(&participant, at, &["a"]);
     let due_campaign = CampaignId::derive(&["a"]);
-    let way = DueTask::Journey { participant: participant.clone(), campaign: due_campaign.clone() };
+    let due_journey = DueTask::Journey { participant: participant.clone(), campaign: due_campaign.clone() };
     for (key, task) in [
         (run(&organization, &billing_run), DueTask::BillingRun(billing_run)),
         (payout_batch(&organization, &batch), DueTask::PayoutBatch(batch)),
@@ -39,7 +39,7 @@ fn due_rows_read_back_as_they_are_written() {
         (event(&organization, &due_event), DueTask::Event(due_event)),
         (delivery(&organization, &due_delivery), DueTask::Delivery(due_delivery)),
         (notification(&organization, &due_notification), DueTask::Notification(due_notification)),
-        (journey(&organization, &participant, &due_campaign), way),
+        (journey(&organization, &participant, &due_campaign), due_journey),
         (walk(&organization, &due_campaign), DueTask::Walk(due_campaign)),
         (tally(&organization, &participant), DueTask::Release(participant.clone())),
         (referee(&organization, &external_id), DueTask::Referee(external_id)),
