@@ -112,7 +112,6 @@ impl World {
         let clock = Clock::manual(millis.clone());
         let wire = Arc::new(Wire::new(DirectTable::new().unwrap(), secrets.into(), clock.clone()));
         let platform = Wiring::platform(client(&wire), clock).with_entropy(Entropy::seeded(0));
-        let platform = platform.with_outbound(SharedHttpConnector::new(Dial(wire.clone())));
         let tables = &wiring.template().tables;
         local::create_tables(&platform.dynamodb(), tables).await.unwrap();
         let table = Table::new(wire.table().clone(), &tables[0].name);
@@ -330,7 +329,10 @@ impl World {
         if let Some(handler) = self.running.borrow().get(function) {
             return handler.clone();
         }
-        let handler = self.wiring.build(function, &self.platform).unwrap();
+        // Only functions dial the account and the receiver of this world.
+        let dial = SharedHttpConnector::new(Dial(self.wire.clone()));
+        let platform = self.platform.clone().with_outbound(dial);
+        let handler = self.wiring.build(function, &platform).unwrap();
         self.running.borrow_mut().insert(function.to_owned(), handler.clone());
         handler
     }
