@@ -139,6 +139,9 @@ def a_payout_that_failed_is_paid_by_the_next_batch(story):
     api.post(f"{mark}/failed", {"reference": "tr_1"} | BY).expect(200)
     assert api.post(f"{mark}/paid", {"reference": "tr_1"} | BY).expect(409)["code"] == "payout_line_settled"
     second = batch(story)
+    exported = api.get(f"/v1/payout-batches/{second['id']}/export").expect(200)
+    assert "petra" in exported and "20.00" in exported, exported
+    assert second["id"] in [each["id"] for each in api.get("/v1/payout-batches").expect(200)["data"]]
     api.post(f"/v1/payout-batches/{second['id']}/cancel", BY).expect(200)
 
     def cancelled():
@@ -149,6 +152,8 @@ def a_payout_that_failed_is_paid_by_the_next_batch(story):
     marks = [{"participant": petra["id"], "status": "paid", "reference": "tr_2"}]
     (marked,) = api.post(f"/v1/payout-batches/{third['id']}/lines/bulk", {"marks": marks} | BY).expect(200)["results"]
     assert marked["line"]["status"] == "paid", marked
+    mark = f"/v1/payout-batches/{third['id']}/lines/{petra['id']}"
+    assert api.post(f"{mark}/paid", {"reference": "tr_2"} | BY).expect(200)["status"] == "paid"
     assert api.get(path).expect(200)["status"] == "paid"
     assert api.get(f"/v1/payout-batches/{third['id']}").expect(200)["status"] == "closed"
 

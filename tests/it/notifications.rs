@@ -134,6 +134,23 @@ async fn nobody_is_told_of_what_was_not_delivered() {
 }
 
 #[tokio::test]
+async fn a_milestone_is_congratulated_on() {
+    let steps =
+        json!([{"at": 1, "amount": 500, "currency": "USD"}, {"at": 2, "amount": 900, "currency": "USD"}]);
+    let message = json!({"text": "You have reached {{ reward_amount }}"});
+    let office = Office::open(json!({"qualifying_event": "signup", "rules": [
+        {"id": "bonus", "trigger": "referral_count", "amount": {"milestones": {"steps": steps}}, "message": message}]}))
+    .await;
+    office.world.drain().await;
+    let told = office.told();
+    assert_eq!((told.len(), &told[0]["text"]), (1, &json!("You have reached 5.00 USD")));
+    office.tenant.sign_up("cleo", &office.anna.code).await.created();
+    office.world.drain().await;
+    let told = office.told();
+    assert_eq!((told.len(), &told[0]["text"]), (1, &json!("You have reached 9.00 USD")));
+}
+
+#[tokio::test]
 async fn a_discounts_code_can_be_told() {
     let message = json!({"text": "Use {{ discount_code }}"});
     let terms = json!({"rules": [{"id": "off", "kind": "discount",
