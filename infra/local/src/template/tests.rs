@@ -19,7 +19,7 @@ fn names() -> Names {
 #[test]
 fn the_workspace_template_is_read_whole() {
     let template = Template::embedded().unwrap();
-    assert_eq!(template.functions.len(), 8);
+    assert_eq!(template.functions.len(), 9);
     assert!(template.routes().any(|route| route.method == "PUT" && route.path.ends_with("/{external_id}")));
     assert!(template.routes().any(|route| route.path == "/v1/decisions/{source+}"));
     let sources: Vec<_> =
@@ -27,6 +27,7 @@ fn the_workspace_template_is_read_whole() {
     assert!(sources.contains(&("FulfillQueue", "FulfillRewardFunction")));
     assert!(sources.contains(&("ReportQueue", "AggregateReportsFunction")));
     assert!(sources.contains(&("EventsQueue", "DeliverWebhookFunction")));
+    assert!(sources.contains(&("NotifyQueue", "SendNotificationFunction")));
     assert_eq!(template.schedules().count(), 3);
     let table = template.tables.first().unwrap();
     let indexes: Vec<_> = table.indexes.iter().map(|index| index.name.as_str()).collect();
