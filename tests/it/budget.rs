@@ -135,10 +135,11 @@ async fn what_somebody_wants_to_hear_of_adds_a_row_to_its_transaction() {
     tenant.enrol(&program, "dora", "Dora's Bakery").await;
     tenant.pay("ben", "in_0", 20_000).await.ok();
     world.drain().await;
-    // The participant, its code and the event at twice a write, and the event's place in the due index.
+    // The participant, its code and the event at twice a write, and the places of the first in its program's list and of the
+    // last in the due index.
     silence(&world);
     let (spent, _) = cost(&world, tenant.enrol(&program, "emil", "Emil's Bakery")).await;
-    assert_eq!(spent, (1, 0.0, 7.0));
+    assert_eq!(spent, (1, 0.0, 8.0));
     // Ben's referral has converted, and costs what it costs where nobody listens.
     let (spent, _) = cost(&world, tenant.pay("ben", "in_1", 20_000)).await;
     assert_eq!(spent, (3, 2.0, 6.0));
