@@ -16,6 +16,7 @@ NOT_SHOWN = [
     "API Gateway's import of the routes: the emulator ignores it; they were added after the deployment, from the"
     " deployed template itself",
     "that sqs:SendMessage covers batches, as on AWS: the roles that hold it were given the emulator's action for them",
+    "e-mail: the emulator asks for ses:SendEmail on every resource, where AWS asks for it on the identity",
     "throttling, access logs and the 500 that stands for a failed function (the emulator answers 502)",
     "point-in-time recovery and encryption of the table; TTL was switched on after the deployment",
     "the roles' rights to read from their queues and to write logs: the emulator does both itself",
