@@ -166,7 +166,7 @@ impl Worker<'_> {
         loop {
             let after = self.row.position.after.as_ref();
             let lines = store.payout_lines_after(organization, &self.row.batch, after, PAGE).await?;
-            self.steps = self.steps.saturating_sub(1);
+            self.spend(1);
             if lines.is_empty() {
                 return self
                     .finish(PayoutBatchRow { status: BatchStatus::Cancelled, ..self.row.clone() })
@@ -182,10 +182,8 @@ impl Worker<'_> {
                     self.row = past;
                     continue;
                 }
-                self.steps = self.steps.saturating_sub(1);
+                self.spend(1);
                 let invoices = store.invoices_of_line(organization, &line).await?;
-                let free = |invoice| PartnerInvoiceRow { batch: None, ..invoice };
-                let invoices: Vec<PartnerInvoiceRow> = invoices.into_iter().map(free).collect();
                 let line = PayoutLineRow { status: LineStatus::Cancelled, ..line };
                 if !store.commit_cancelled_line(organization, &past, &line, &invoices).await? {
                     let is_taken = self.is_taken().await?;

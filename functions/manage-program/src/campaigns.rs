@@ -1,7 +1,7 @@
 //! Campaigns, and participants' journeys through them.
 
 use aws::http::{
-    Caller, FieldError, IdempotencyKey, Json, Params, Path, PathId, Problem, ProblemBody, hash_of,
+    Caller, FieldError, IdempotencyKey, Json, Params, Path, PathId, Problem, ProblemBody, Refusal, hash_of,
 };
 use aws::store::{CAMPAIGNS_MAX, CampaignRow, JourneyRow, MessagesRow};
 use axum::extract::State;
@@ -11,6 +11,7 @@ use chrono::{DateTime, Duration, Utc};
 use domain::campaign::{Audience, CampaignDraft, CampaignStatus, CampaignStep, Goal, Over, Plan, SentStep};
 use domain::id::{CampaignId, OrganizationId, ParticipantId, ProgramId};
 use domain::program::ProgramStatus;
+use domain::reason::Reason;
 use domain::terms::Flaw;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -190,7 +191,7 @@ async fn check(
     let row = deps.edge.store.find_recent_program(organization, &draft.program).await?;
     let row = row.ok_or_else(|| Problem::field("/program", "there is no such program"))?;
     if row.program.status_at(now) == ProgramStatus::Ended {
-        return Err(aws::http::Refusal(domain::reason::Reason::ProgramNotActive).into());
+        return Err(Refusal(Reason::ProgramNotActive).into());
     }
     let all = deps.edge.store.list_campaigns(organization).await?;
     if all.iter().filter(|campaign| !campaign.plan.is_over(now)).count() >= CAMPAIGNS_MAX {

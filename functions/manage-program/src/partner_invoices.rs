@@ -280,7 +280,8 @@ pub(crate) async fn pay(
 
 /// Void a partner invoice
 ///
-/// A draft, or one that is finalized, not paid, and in no payout batch. What stood on it is billed again by the next run. Idempotent.
+/// A draft, or one that is finalized, not paid, and in no payout batch. What stood on it is billed again by the next run.
+/// Idempotent.
 #[utoipa::path(post, path = "/v1/partner-invoices/{id}/void", operation_id = "void_partner_invoice",
     tag = "billing", params(("id" = String, Path, description = "The invoice's id (pin_...)")),
     request_body = ReasonedRequest,

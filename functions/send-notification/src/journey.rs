@@ -1,7 +1,7 @@
 //! A participant's journey through a campaign, when it is due to be looked at.
 
 use aws::store::{CampaignRow, DueClaim, JourneyRow, NotificationRow, ParticipantRow, StoreError};
-use domain::campaign::{Audience, CampaignStatus, Goal, Next, Over, Plan, Seen};
+use domain::campaign::{Audience, Goal, Next, Over, Seen};
 use domain::id::{CampaignId, NotificationId, OrganizationId, ParticipantId};
 use domain::notification::About;
 use domain::program::ProgramStatus;
@@ -26,26 +26,30 @@ pub(crate) async fn go_on(
     let (Some(campaign), Some(participant)) = (campaign, participant) else {
         return Err(StoreError::Corrupt { detail: format!("{} leads nowhere", row.campaign) }.into());
     };
-    let Some(sent) = look(deps, organization, row, campaign, &participant).await? else {
+    let Some(made) = look(deps, organization, row, campaign, &participant).await? else {
         return Ok(Came::Done);
     };
     // It is due whether this succeeds or not.
-    if let Err(error) = notification::go_on(deps, organization, &sent).await {
-        tracing::warn!(notification.id = %sent, %error, "the notification is left to the sweeper");
+    let id = made.notification.clone();
+    if let Err(error) = notification::attempt(deps, organization, made, Some(&participant)).await {
+        tracing::warn!(notification.id = %id, %error, "the notification is left to the sweeper");
     }
     Ok(Came::Done)
 }
 
-/// Decides what comes of a journey that was claimed, and writes it; the notification that is to be sent.
+/// Decides what comes of a journey that was claimed, and writes it; the notification that is to be sent, claimed.
 async fn look(
     deps: &Deps,
     organization: &OrganizationId,
     row: JourneyRow,
     campaign: &CampaignRow,
     participant: &ParticipantRow,
-) -> Result<Option<NotificationId>, NotifyError> {
+) -> Result<Option<NotificationRow>, NotifyError> {
     let (store, now) = (&deps.store, deps.clock.now());
-    let plan = &in_force(deps, organization, campaign, participant).await?;
+    let program = store.find_recent_program(organization, &campaign.program).await?;
+    let program = program.map_or(ProgramStatus::Ended, |row| row.program.status_at(now));
+    let takes_part = !participant.assignments.last().is_some_and(|latest| latest.disabled);
+    let plan = &campaign.plan.in_force(program, takes_part);
     let seen = see(deps, organization, campaign, participant).await?;
     let becomes = match plan.next(&row.journey, seen, now) {
         Next::Become(journey) => journey,
@@ -64,43 +68,24 @@ async fn look(
     Ok(None)
 }
 
-/// A campaign's plan as it is in force for a participant: it rests while its program does, or the participant does not take
-/// part, and ends with the program.
-async fn in_force(
-    deps: &Deps,
-    organization: &OrganizationId,
-    campaign: &CampaignRow,
-    participant: &ParticipantRow,
-) -> Result<Plan, StoreError> {
-    let program = deps.store.find_recent_program(organization, &campaign.program).await?;
-    let program = program.map(|row| row.program.status_at(deps.clock.now()));
-    let takes_part = !participant.assignments.last().is_some_and(|latest| latest.disabled);
-    let status = match (campaign.plan.status, program) {
-        (CampaignStatus::Ended, _) | (_, None | Some(ProgramStatus::Ended)) => CampaignStatus::Ended,
-        (CampaignStatus::Active, Some(ProgramStatus::Active)) if takes_part => CampaignStatus::Active,
-        (CampaignStatus::Active | CampaignStatus::Paused, Some(_)) => CampaignStatus::Paused,
-    };
-    Ok(Plan { status, ..campaign.plan.clone() })
-}
-
 async fn send(
     deps: &Deps,
     organization: &OrganizationId,
     row: JourneyRow,
     campaign: &CampaignRow,
-) -> Result<Option<NotificationId>, NotifyError> {
+) -> Result<Option<NotificationRow>, NotifyError> {
     let (now, journey) = (deps.clock.now(), &row.journey);
     let (round, step) = (journey.round.to_string(), journey.step.to_string());
     let about = ["campaign", row.campaign.as_str(), &round, &step];
     let id = NotificationId::of(&row.participant, journey.next_at.unwrap_or(now), &about);
     let about = About::Campaign { campaign: row.campaign.clone(), step: journey.step };
-    let notification = NotificationRow::new(id.clone(), campaign.program.clone(), about, now);
+    let notification = NotificationRow::new(id.clone(), campaign.program.clone(), about, now).claimed();
     let journey = campaign.plan.sent(journey, &id, now);
     let written = deps
         .store
         .complete_journey(organization, &JourneyRow { journey, ..row }, Some(&notification))
         .await?;
-    Ok(written.then_some(id))
+    Ok(written.then_some(notification))
 }
 
 /// What is known of the participant, as far as the campaign asks.

@@ -1,11 +1,11 @@
 //! One notification: claimed, written from its template, handed to its transport.
 
-use aws::store::{DueClaim, NotificationRow, ParticipantRow, StoreError};
+use aws::store::{DueClaim, NotificationRow, ParticipantRow, ProgramRow, StoreError};
 use aws::telemetry::{NOTIFICATIONS_FAILED, NOTIFICATIONS_SENT};
 use chrono::{DateTime, Duration, Utc};
 use domain::id::{CampaignId, NotificationId, OrganizationId, RewardId, UnsubscribeToken};
-use domain::ledger::{Failure, RewardState};
-use domain::notification::{self, About, NotificationState, Written, name, next_try};
+use domain::ledger::Failure;
+use domain::notification::{self, About, NotificationState, Telling, Written, name, next_try};
 use domain::template::Variables;
 use domain::terms::MessageTemplate;
 
@@ -46,14 +46,30 @@ pub(crate) async fn go_on(
         DueClaim::NotDue => return Ok(Came::Done),
         DueClaim::Absent => return Ok(Came::Absent(format!("notification {id}"))),
     };
-    let mut row = row;
-    let end = send(deps, organization, &mut row).await?;
+    let participant = deps.store.find_participant(organization, &row.participant).await?;
+    attempt(deps, organization, row, participant.as_ref()).await.map(|()| Came::Done)
+}
+
+/// Sends a notification that was claimed, and writes what became of it.
+pub(crate) async fn attempt(
+    deps: &Deps,
+    organization: &OrganizationId,
+    mut row: NotificationRow,
+    participant: Option<&ParticipantRow>,
+) -> Result<(), NotifyError> {
+    let end = match participant {
+        Some(participant) => send(deps, organization, &mut row, participant).await?,
+        None => {
+            let detail = "whoever it is for is not enrolled in the program";
+            End::Never(Failure::new("not_enrolled", detail, deps.clock.now()))
+        }
+    };
     let now = deps.clock.now();
     let row = ended(row, end, now);
     if deps.store.complete_notification(organization, &row).await? {
         note(deps, &row, now);
     }
-    Ok(Came::Done)
+    Ok(())
 }
 
 fn ended(row: NotificationRow, end: End, now: DateTime<Utc>) -> NotificationRow {
@@ -103,36 +119,36 @@ async fn send(
     deps: &Deps,
     organization: &OrganizationId,
     row: &mut NotificationRow,
+    participant: &ParticipantRow,
 ) -> Result<End, NotifyError> {
     let now = deps.clock.now();
     let never = |code: &str, detail: &str| End::Never(Failure::new(code, detail, now));
-    let Some(participant) = deps.store.find_participant(organization, &row.participant).await? else {
-        return Ok(never("not_enrolled", "whoever it is for is not enrolled in the program"));
-    };
+    let program = deps.store.find_recent_program(organization, &row.program).await?;
+    let program = program.ok_or_else(|| absent(&row.program))?;
     let drafted = match &row.about {
-        About::Reward(reward) => of_reward(deps, organization, reward, now).await?,
+        About::Reward(reward) => of_reward(deps, organization, &program, reward).await?,
         About::Campaign { .. } if participant.unsubscribed_at.is_some() => Err(End::Suppressed),
-        About::Campaign { campaign, step } => of_campaign(deps, organization, campaign, *step).await?,
+        About::Campaign { campaign, step } => Ok(of_campaign(deps, organization, campaign, *step).await?),
     };
     let Draft { template, mut variables } = match drafted {
         Ok(draft) => draft,
         Err(end) => return Ok(end),
     };
     row.transport = Some(template.transport);
-    let unsubscribe_url = match row.about.is_transactional() {
-        true => None,
-        false => Some(unsubscribe_url(deps, organization, &participant).await?),
+    let unsubscribe_url = if row.about.is_transactional() {
+        None
+    } else {
+        Some(unsubscribe_url(deps, organization, participant).await?)
     };
     if let Some(url) = &unsubscribe_url {
         variables.insert("unsubscribe_url", url.clone());
     }
-    let program = deps.store.find_recent_program(organization, &row.program).await?;
-    variables.extend(of_participant(&participant, program.map(|row| row.program.name).unwrap_or_default()));
+    variables.extend(of_participant(participant, &program));
     let written = match notification::write(&template, &variables) {
         Ok(written) => written,
         Err(error) => return Ok(never("template", &error.to_string())),
     };
-    let letter = Letter { organization, row, participant: &participant, written: &written, unsubscribe_url };
+    let letter = Letter { organization, row, participant, written: &written, unsubscribe_url };
     Ok(match deps.transports.send(template.transport, &letter, now).await {
         Ok(reference) => End::Sent(written, reference),
         Err(Unsent::Busy(seconds)) => End::Waits(now + Duration::seconds(seconds)),
@@ -145,28 +161,18 @@ async fn send(
 async fn of_reward(
     deps: &Deps,
     organization: &OrganizationId,
+    program: &ProgramRow,
     id: &RewardId,
-    now: DateTime<Utc>,
 ) -> Result<Result<Draft, End>, StoreError> {
-    let reward = deps.store.find_reward(organization, id).await?;
-    let Some(reward) = reward else {
-        return Err(StoreError::Corrupt { detail: format!("there is no {id}") });
-    };
-    if reward.fulfilled_at.is_none() {
-        match reward.state {
-            RewardState::Pending | RewardState::Held | RewardState::Approved | RewardState::Fulfilling => {
-                return Ok(Err(End::Waits(now + Duration::seconds(DELIVERY_SECONDS))));
-            }
-            RewardState::Rejected | RewardState::Reversed | RewardState::Expired | RewardState::Failed => {
-                return Ok(Err(End::Suppressed));
-            }
-            RewardState::Fulfilled => {}
+    let reward = deps.store.find_reward(organization, id).await?.ok_or_else(|| absent(id))?;
+    match Telling::of(&reward) {
+        Telling::Now => {}
+        Telling::Wait => {
+            return Ok(Err(End::Waits(deps.clock.now() + Duration::seconds(DELIVERY_SECONDS))));
         }
+        Telling::Never => return Ok(Err(End::Suppressed)),
     }
-    let program = deps.store.find_recent_program(organization, &reward.program).await?;
-    let program =
-        program.ok_or_else(|| StoreError::Corrupt { detail: format!("there is no {}", reward.program) })?;
-    let terms = deps.store.get_terms(organization, &program, reward.terms_version).await?;
+    let terms = deps.store.get_terms(organization, program, reward.terms_version).await?;
     let rule = terms.draft.rules.into_iter().find(|rule| rule.id == reward.rule);
     let Some(template) = rule.and_then(|rule| rule.message) else { return Ok(Err(End::Suppressed)) };
     Ok(Ok(Draft { template, variables: notification::of_reward(&reward) }))
@@ -177,21 +183,24 @@ async fn of_campaign(
     organization: &OrganizationId,
     id: &CampaignId,
     step: u32,
-) -> Result<Result<Draft, End>, StoreError> {
+) -> Result<Draft, StoreError> {
     let messages = deps.store.find_campaign_messages(organization, id).await?;
     let template = messages.and_then(|row| row.messages.into_iter().nth(usize::try_from(step).ok()?));
-    let template =
-        template.ok_or_else(|| StoreError::Corrupt { detail: format!("{id} has no step {step}") })?;
-    Ok(Ok(Draft { template, variables: Variables::new() }))
+    let template = template.ok_or_else(|| absent(&format!("step {step} of {id}")))?;
+    Ok(Draft { template, variables: Variables::new() })
 }
 
-fn of_participant(participant: &ParticipantRow, program_name: String) -> Variables {
+fn absent(what: &impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt { detail: format!("there is no {what}") }
+}
+
+fn of_participant(participant: &ParticipantRow, program: &ProgramRow) -> Variables {
     let own = participant.name.clone().unwrap_or_else(|| participant.external_id.to_string());
     Variables::from([
         ("account_referral_code", participant.code.to_string()),
         ("participant_name", name(&own)),
         ("participant_external_id", participant.external_id.to_string()),
-        ("program_name", name(&program_name)),
+        ("program_name", name(&program.program.name)),
     ])
 }
 

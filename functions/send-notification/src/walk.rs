@@ -1,7 +1,6 @@
 //! How a campaign comes to those who were enrolled before it: page by page through the program's participants.
 
 use aws::store::{CampaignRow, DueClaim, JourneyRow, ParticipantRow, StoreError, WalkRow};
-use chrono::Duration;
 use domain::id::{CampaignId, OrganizationId};
 use domain::message::NotifyMessage;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -43,7 +42,7 @@ pub(crate) async fn go_on(
         row.after = page.next;
     }
     let now = deps.clock.now();
-    row.next_at = (!is_done).then_some(now - Duration::seconds(1));
+    row.next_at = (!is_done).then_some(now);
     if deps.store.complete_walk(organization, &row).await? && !is_done {
         let more = NotifyMessage::CampaignDueV1 { organization: organization.clone(), campaign: id.clone() };
         if let Err(error) = deps.notify_queue.send(&more).await {

@@ -4,13 +4,12 @@
 //! what has happened meanwhile is read at that moment. Steps are apart by what the campaign says, from the moment at which
 //! the one before was sent: whoever comes late is not sent all of them at once.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Duration, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::id::{NotificationId, ProgramId, time_digits};
+use crate::program::ProgramStatus;
 use crate::template::Scope;
 use crate::terms::{Flaw, Flaws, MessageTemplate};
 
@@ -225,17 +224,12 @@ impl CampaignDraft {
         let fits = (1..=STEPS_MAX).contains(&self.steps.len());
         find.require(fits, "steps", format!("must have 1 to {STEPS_MAX} steps"));
         let mut last = None;
-        let mut seen = BTreeSet::new();
         for (index, step) in self.steps.iter().enumerate().take(STEPS_MAX) {
             let mut find = find.at(format_args!("steps/{index}"));
             let detail = format!("must be 0 to {AFTER_DAYS_MAX}");
             find.require(step.after_days <= AFTER_DAYS_MAX, "after_days", detail);
             let later = last.is_none_or(|last| last < step.after_days);
-            find.require(
-                later && seen.insert(step.after_days),
-                "after_days",
-                "must be later than the step before",
-            );
+            find.require(later, "after_days", "must be later than the step before");
             last = Some(step.after_days);
             step.message.flaws(Scope::Campaign, &mut find.at("message"));
         }
@@ -258,6 +252,18 @@ impl CampaignDraft {
 }
 
 impl Plan {
+    /// It as it is in force for a participant: it rests while its program does or the participant does not take part, and ends
+    /// with the program.
+    #[must_use]
+    pub fn in_force(&self, program: ProgramStatus, takes_part: bool) -> Self {
+        let status = match (self.status, program) {
+            (CampaignStatus::Ended, _) | (_, ProgramStatus::Ended) => CampaignStatus::Ended,
+            (CampaignStatus::Active, ProgramStatus::Active) if takes_part => CampaignStatus::Active,
+            (CampaignStatus::Active | CampaignStatus::Paused, _) => CampaignStatus::Paused,
+        };
+        Self { status, ..self.clone() }
+    }
+
     /// Whether it is over at a moment.
     #[must_use]
     pub fn is_over(&self, now: DateTime<Utc>) -> bool {

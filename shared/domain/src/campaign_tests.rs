@@ -147,6 +147,23 @@ fn what_is_paused_waits_and_goes_on() {
 }
 
 #[test]
+fn a_campaign_rests_and_ends_with_its_program_and_rests_for_whoever_does_not_take_part() {
+    use CampaignStatus::{Active, Ended, Paused};
+    let plan = plan(Audience::NewParticipants, &[0]);
+    let statuses = [ProgramStatus::Draft, ProgramStatus::Active, ProgramStatus::Paused, ProgramStatus::Ended];
+    for (own, expected) in [
+        (Active, [Paused, Active, Paused, Ended]),
+        (Paused, [Paused, Paused, Paused, Ended]),
+        (Ended, [Ended; 4]),
+    ] {
+        let plan = Plan { status: own, ..plan.clone() };
+        assert_eq!(statuses.map(|program| plan.in_force(program, true).status), expected);
+        let absent = expected.map(|status| if status == Active { Paused } else { status });
+        assert_eq!(statuses.map(|program| plan.in_force(program, false).status), absent);
+    }
+}
+
+#[test]
 fn what_a_day_has_no_room_for_waits_for_the_next() {
     let plan = plan(Audience::NewParticipants, &[0]);
     let journey = plan.begin(at(1)).unwrap();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::id::{CampaignId, NotificationId, RewardId};
-use crate::ledger::Reward;
+use crate::ledger::{Reward, RewardState};
 use crate::money::Money;
 use crate::template::{Form, RENDERED_BYTES_MAX, TemplateError, Variables, render};
 use crate::terms::MessageTemplate;
@@ -71,6 +71,35 @@ impl NotificationId {
     #[must_use]
     pub fn of_reward(reward: &Reward) -> Self {
         Self::of(&reward.participant, reward.recorded_at, &["reward", reward.reward.as_str()])
+    }
+}
+
+/// Whether a reward's recipient can be told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Telling {
+    /// It was delivered.
+    Now,
+    /// Its delivery is not written yet.
+    Wait,
+    /// It was not delivered after all.
+    Never,
+}
+
+impl Telling {
+    /// Of a reward, as it is.
+    #[must_use]
+    pub const fn of(reward: &Reward) -> Self {
+        match reward.state {
+            RewardState::Fulfilled => Self::Now,
+            // What was delivered stays so, whatever was taken back since.
+            _ if reward.fulfilled_at.is_some() => Self::Now,
+            RewardState::Pending | RewardState::Held | RewardState::Approved | RewardState::Fulfilling => {
+                Self::Wait
+            }
+            RewardState::Rejected | RewardState::Reversed | RewardState::Expired | RewardState::Failed => {
+                Self::Never
+            }
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::billing::InvoiceStatus;
 use crate::money::MoneyError;
 
 /// Most invoices of a line; the store takes 100 rows in one transaction, and the line and its batch are two more.
@@ -120,6 +121,16 @@ impl LineStatus {
         }
     }
 
+    /// Where the invoices of a line of this status stand, which belong to it; `None` where they are free.
+    #[must_use]
+    pub const fn invoices(self) -> Option<InvoiceStatus> {
+        match self {
+            Self::Pending => Some(InvoiceStatus::Finalized),
+            Self::Paid => Some(InvoiceStatus::Paid),
+            Self::Failed | Self::Cancelled => None,
+        }
+    }
+
     /// What a mark means for a line of this status; `is_same` says whether the line names the mark's reference.
     #[must_use]
     pub const fn step(self, mark: Mark, is_same: bool) -> Step<Self> {
@@ -168,11 +179,7 @@ pub fn decide(totals: &[i64], minimum: i64) -> Result<Verdict, MoneyError> {
     Ok(Verdict::Pay { invoices: first.len(), amount: total(first)? })
 }
 
-/// What invoices come to.
-///
-/// # Errors
-/// [`MoneyError::Overflow`].
-pub fn total(totals: &[i64]) -> Result<i64, MoneyError> {
+fn total(totals: &[i64]) -> Result<i64, MoneyError> {
     totals.iter().try_fold(0_i64, |sum, total| sum.checked_add(*total)).ok_or(MoneyError::Overflow)
 }
 

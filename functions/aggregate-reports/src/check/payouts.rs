@@ -2,8 +2,6 @@
 
 use aws::store::{CheckPosition, PayoutBatchRow, PayoutLineRow, PayoutWalk, StoreError};
 use domain::audit::{self, Finding, PayoutSums};
-use domain::billing::InvoiceStatus;
-use domain::payout::LineStatus;
 
 use super::Worker;
 use super::looks::{certain, or_unreadable};
@@ -60,8 +58,8 @@ impl Worker<'_> {
             return Ok(self.after_batch(cursor));
         }
         for line in lines {
-            let invoices = u64::try_from(line.invoices.len()).unwrap_or(u64::MAX);
-            walk.sums.add(line.status, line.amount, invoices);
+            let (amount, invoices) = line.says();
+            walk.sums.add(line.status, amount, invoices);
             walk.after = Some(line.participant.clone());
             self.look_at_line(&walk.batch, line).await?;
         }
@@ -85,20 +83,11 @@ impl Worker<'_> {
                 let found = store.find_payout_line(organization, batch, &line.participant).await?;
                 line = found.unwrap_or(line);
             }
-            let expected = match line.status {
-                LineStatus::Pending => InvoiceStatus::Finalized,
-                LineStatus::Paid => InvoiceStatus::Paid,
-                LineStatus::Failed | LineStatus::Cancelled => return Ok(Vec::new()),
-            };
-            let invoices = store.invoices_of_line(organization, &line).await?;
-            let held = invoices
-                .iter()
-                .filter(|invoice| invoice.status == expected && invoice.batch.as_ref() == Some(batch));
-            let held = held.fold((0_i64, 0_u64), |(sum, count), invoice| {
-                (sum.saturating_add(invoice.total), count.saturating_add(1))
-            });
-            let says = (line.amount, u64::try_from(line.invoices.len()).unwrap_or(u64::MAX));
-            Ok(audit::payout_line(&line.line, says, held).into_iter().collect::<Vec<Finding>>())
+            if line.status.invoices().is_none() {
+                return Ok(Vec::new());
+            }
+            let held = line.held(batch, &store.invoices_of_line(organization, &line).await?);
+            Ok(audit::payout_line(&line.line, line.says(), held).into_iter().collect::<Vec<Finding>>())
         };
         let findings = or_unreadable(certain(look).await, || format!("payout-line/{}", line.line))?;
         self.note(findings);

@@ -1,14 +1,13 @@
 //! Lines of payout batches, and what is said to have become of them.
 
 use aws::http::{Caller, Json, Limit, Params, Path, PathId, Problem, ProblemBody, open_cursor, seal_cursor};
-use aws::store::{Act, PartnerInvoiceRow, PayoutLineRow, StoreError};
+use aws::store::{Act, PayoutLineRow, StoreError};
 use axum::extract::State;
 use chrono::{DateTime, Duration, Utc};
-use domain::billing::InvoiceStatus;
 use domain::id::{ExternalId, OrganizationId, ParticipantId, PartnerInvoiceId, PayoutBatchId, PayoutLineId};
 use domain::ledger::Note;
 use domain::money::Money;
-use domain::payout::{BatchStatus, LineStatus, Mark, Step, total};
+use domain::payout::{BatchStatus, LineStatus, Mark, Step};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -331,16 +330,11 @@ async fn settle(
             return Err(transition(found.status_now()));
         }
         let invoices = store.invoices_of_line(organization, &line).await?;
-        if !comes_to(&line, batch, &invoices) {
+        if line.held(batch, &invoices) != line.says() {
             // Somebody else has marked the line since it was read.
             continue;
         }
         let marked = Some(Act { at: deps.edge.now(), note: marking.note.clone() });
-        let after = |invoice: PartnerInvoiceRow| match marking.mark {
-            Mark::Paid => PartnerInvoiceRow { status: InvoiceStatus::Paid, paid: marked.clone(), ..invoice },
-            Mark::Failed => PartnerInvoiceRow { batch: None, ..invoice },
-        };
-        let invoices: Vec<PartnerInvoiceRow> = invoices.into_iter().map(after).collect();
         let reference = Some(marking.reference.clone());
         let line = PayoutLineRow { status, reference, marked, ..line };
         if store.commit_payout_mark(organization, batch, marking.mark, &line, &invoices).await? {
@@ -348,17 +342,6 @@ async fn settle(
         }
     }
     Err(StoreError::Contended { attempts: ATTEMPTS_MAX }.into())
-}
-
-/// Whether the invoices are the line's, to be paid, and come to its amount.
-fn comes_to(line: &PayoutLineRow, batch: &PayoutBatchId, invoices: &[PartnerInvoiceRow]) -> bool {
-    let of_line = |invoice: &PartnerInvoiceRow| {
-        invoice.status == InvoiceStatus::Finalized && invoice.batch.as_ref() == Some(batch)
-    };
-    let totals: Vec<i64> = invoices.iter().map(|invoice| invoice.total).collect();
-    invoices.len() == line.invoices.len()
-        && invoices.iter().all(of_line)
-        && total(&totals).is_ok_and(|total| total == line.amount)
 }
 
 fn settled(line: &PayoutLineRow) -> Problem {

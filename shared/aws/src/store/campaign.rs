@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::campaign::{CampaignStatus, Journey, Plan};
-use domain::id::{CampaignId, OrganizationId, ParticipantId, ProgramId, time_of};
+use domain::id::{CampaignId, OrganizationId, ParticipantId, ProgramId};
 use domain::terms::MessageTemplate;
 use serde::{Deserialize, Serialize};
 
@@ -10,17 +10,14 @@ use super::Store;
 use super::claim::{DueClaim, still_claimed};
 use super::code::ParticipantRow;
 use super::error::{StoreError, Transaction};
-use super::item::{Change, Item, Write, absent, from_item, index_in, number, text_of, to_attribute, to_item};
+use super::item::{Change, Item, Write, absent, from_item, index_in, number, to_attribute, to_item};
 use super::keys;
 use super::notification::{NotificationRow, notification_item};
-use super::page::{Page, Range};
 
 /// Most campaigns of an organization that have not ended.
 pub const CAMPAIGNS_MAX: usize = 20;
 /// Days that what a campaign sent on a day can be looked at.
 const DAY_DAYS: i64 = 90;
-/// Rows of the ledger that are read to find the latest reward: most of them are rewards.
-const LATEST_LINES: i32 = 20;
 
 /// A campaign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -332,61 +329,6 @@ impl Store {
         let item = walk_item(organization, row)?;
         Ok(matches!(self.put_if(item, &still_claimed(row.claims)).await?, Write::Done(_)))
     }
-
-    /// The participants of a program, the oldest first, page by page: at most 100.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn list_participants(
-        &self,
-        organization: &OrganizationId,
-        program: &ProgramId,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Page<ParticipantRow>, StoreError> {
-        let partition = |shard| keys::participants_partition(organization, program, shard);
-        let Page { rows: places, next } = self.list_sharded(partition, after, limit).await?;
-        let rows = self.get_all(&places).await?.into_iter().map(from_item).collect::<Result<_, _>>()?;
-        Ok(Page { rows, next })
-    }
-
-    /// When a participant has last referred somebody; an eventual read.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn last_referral_at(
-        &self,
-        organization: &OrganizationId,
-        participant: &ParticipantId,
-    ) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let pk = keys::participant_partition(organization, participant);
-        let mut range = Range::new(&pk, "0", "~", 1);
-        (range.index, range.newest_first) = (Some(keys::LISTING_INDEX), true);
-        let (items, _) = self.query(&range, None).await?;
-        Ok(items.first().and_then(|item| moment_in(text_of(item, "listing_sk"))))
-    }
-
-    /// When a participant has last earned a reward, as far as its latest lines say.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn last_reward_at(
-        &self,
-        organization: &OrganizationId,
-        participant: &ParticipantId,
-    ) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let pk = keys::participant_partition(organization, participant);
-        let mut range = Range::new(&pk, keys::LEDGER, keys::LEDGER_END, LATEST_LINES);
-        range.newest_first = true;
-        let (items, _) = self.query(&range, None).await?;
-        let opened = items.iter().find(|item| item.contains_key("payable"));
-        Ok(opened.and_then(|item| moment_in(text_of(item, "sk").strip_prefix(keys::LEDGER)?)))
-    }
-}
-
-/// The moment that a sort key begins with.
-fn moment_in(sk: &str) -> Option<DateTime<Utc>> {
-    time_of(sk.split_once('#').map_or(sk, |(time, _)| time))
 }
 
 /// A journey through a campaign, in the due index until it is over.

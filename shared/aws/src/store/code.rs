@@ -20,6 +20,7 @@ use super::campaign::{JourneyRow, journey_item};
 use super::error::{StoreError, Transaction};
 use super::item::{Change, Item, Write, absent, from_item, index_in, set_all, text, to_attribute, to_item};
 use super::keys;
+use super::page::Page;
 
 /// A participant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,6 +160,23 @@ impl Store {
             self.participants.keep(key, row.clone(), now);
         }
         Ok(row)
+    }
+
+    /// The participants of a program, the oldest first, page by page: at most 100.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list_participants(
+        &self,
+        organization: &OrganizationId,
+        program: &ProgramId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<ParticipantRow>, StoreError> {
+        let partition = |shard| keys::participants_partition(organization, program, shard);
+        let Page { rows: places, next } = self.list_sharded(partition, after, limit).await?;
+        let rows = self.get_all(&places).await?.into_iter().map(from_item).collect::<Result<_, _>>()?;
+        Ok(Page { rows, next })
     }
 
     /// Enrols a participant; answers the row that stands, an earlier one if there is one, and whether it is new.

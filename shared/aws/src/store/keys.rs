@@ -72,6 +72,7 @@ use domain::id::{
     ApiKeyId, BillingRunId, CampaignId, CheckId, DeliveryId, DestinationId, EndpointId, EntryId, ExternalId,
     IdError, MessageId, NotificationId, OrganizationId, ParticipantId, PartnerInvoiceId, PayoutBatchId,
     Processor, ProcessorRef, ProgramId, RewardId, SourceId, SourceKind, TaskId, VisitorId, time_digits,
+    time_of,
 };
 use domain::ledger::Redemption;
 use domain::money::Currency;
@@ -634,6 +635,11 @@ pub(crate) fn carry(organization: &OrganizationId, program: &ProgramId, id: &Par
 
 pub(crate) fn token(hash: &str) -> Key {
     Key::new(format!("TOKEN#{hash}"), "TOKEN")
+}
+
+/// The moment that a sort key begins with.
+pub(crate) fn moment_in(sk: &str) -> Option<DateTime<Utc>> {
+    time_of(sk.split_once('#').map_or(sk, |(time, _)| time))
 }
 
 /// The due index's key of a row.

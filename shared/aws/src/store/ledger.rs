@@ -16,6 +16,8 @@ use super::item::{Item, from_item, text_of, to_item};
 use super::keys;
 use super::page::{Page, Range, after, write_cursor};
 
+/// Lines that are read to find the latest reward: most of them are rewards.
+const LATEST_LINES: i32 = 20;
 /// Lines read at a time.
 const PAGE: i32 = 100;
 /// Lines of the first page: about 600 bytes each, so that the common read stays below 8 KB, one read unit.
@@ -103,6 +105,23 @@ impl Store {
         let (mut balances, lines) = self.lines_since_snapshot(organization, participant, true).await?;
         add_all(&mut balances, &lines)?;
         Ok(balances)
+    }
+
+    /// When a participant has last earned a reward, as far as its latest lines say.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn last_reward_at(
+        &self,
+        organization: &OrganizationId,
+        participant: &ParticipantId,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let pk = keys::participant_partition(organization, participant);
+        let mut range = Range::new(&pk, keys::LEDGER, keys::LEDGER_END, LATEST_LINES);
+        range.newest_first = true;
+        let (items, _) = self.query(&range, None).await?;
+        let opened = items.iter().find(|item| text_of(item, "kind") == "reward");
+        Ok(opened.and_then(|item| keys::moment_in(text_of(item, "sk").strip_prefix(keys::LEDGER)?)))
     }
 
     /// What is left in the balance of a reward that was delivered into it: what came first is spent first, and what was

@@ -8,7 +8,7 @@ use domain::terms::Transport;
 use serde::{Deserialize, Serialize};
 
 use super::Store;
-use super::claim::{DueClaim, still_claimed};
+use super::claim::{DueClaim, lease_end, still_claimed};
 use super::error::StoreError;
 use super::item::{Item, Write, from_item, index_in, to_item};
 use super::keys;
@@ -77,6 +77,12 @@ impl NotificationRow {
             created_at: now,
             sent_at: None,
         }
+    }
+
+    /// The same, claimed by whoever writes it and sends it at once.
+    #[must_use]
+    pub fn claimed(self) -> Self {
+        Self { next_try_at: Some(lease_end(self.created_at)), claims: 1, ..self }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use chrono::{DateTime, Utc};
+use domain::billing::InvoiceStatus;
 use domain::id::{
     ExternalId, OrganizationId, ParticipantId, PartnerInvoiceId, PayoutBatchId, PayoutLineId, ProgramId,
 };
@@ -52,6 +53,38 @@ pub struct PayoutLineRow {
     pub marked: Option<Act>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+}
+
+impl PayoutLineRow {
+    /// Those of the invoices that are the line's, in a batch: what they come to in minor units, and how many they are. The line
+    /// is sound where these are its own figures. The sum stops at the largest number, which no line comes to.
+    #[must_use]
+    pub fn held(&self, batch: &PayoutBatchId, invoices: &[PartnerInvoiceRow]) -> (i64, u64) {
+        let expected = self.status.invoices();
+        let own = invoices
+            .iter()
+            .filter(|invoice| Some(invoice.status) == expected && invoice.batch.as_ref() == Some(batch));
+        own.fold((0, 0), |(sum, count), invoice| (sum.saturating_add(invoice.total), count.saturating_add(1)))
+    }
+
+    /// What the line says of itself: its amount, and how many invoices it names.
+    #[must_use]
+    pub fn says(&self) -> (i64, u64) {
+        (self.amount, u64::try_from(self.invoices.len()).unwrap_or(u64::MAX))
+    }
+
+    /// An invoice of the line as its status leaves it: where that is, or free.
+    fn settled(&self, invoice: &PartnerInvoiceRow) -> PartnerInvoiceRow {
+        match self.status.invoices() {
+            Some(InvoiceStatus::Paid) => PartnerInvoiceRow {
+                status: InvoiceStatus::Paid,
+                paid: self.marked.clone(),
+                ..invoice.clone()
+            },
+            Some(_) => invoice.clone(),
+            None => PartnerInvoiceRow { batch: None, ..invoice.clone() },
+        }
+    }
 }
 
 /// A participant with invoices that a batch can take.
@@ -194,8 +227,8 @@ impl Store {
         Ok(matches!(self.transact(actions).await?, Transaction::Committed))
     }
 
-    /// Writes a line with its mark, and its invoices as they are then, while the batch is open. `false` when anything changed in
-    /// the meantime.
+    /// Writes a line with its mark, and its invoices, as they were read, as that leaves them, while the batch is open. `false`
+    /// when anything changed in the meantime.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -212,13 +245,13 @@ impl Store {
             self.settle_line_action(organization, batch, line)?,
         ];
         for invoice in invoices {
-            actions.push(self.invoice_action(organization, invoice)?);
+            actions.push(self.invoice_action(organization, &line.settled(invoice))?);
         }
         Ok(matches!(self.transact(actions).await?, Transaction::Committed))
     }
 
-    /// Writes a line of a batch that is being cancelled, and its invoices, which are free then. `false` when anything changed in
-    /// the meantime.
+    /// Writes a line of a batch that is being cancelled, and its invoices, as they were read, as free. `false` when anything
+    /// changed in the meantime.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -234,7 +267,7 @@ impl Store {
             self.settle_line_action(organization, &batch.batch, line)?,
         ];
         for invoice in invoices {
-            actions.push(self.invoice_action(organization, invoice)?);
+            actions.push(self.invoice_action(organization, &line.settled(invoice))?);
         }
         Ok(matches!(self.transact(actions).await?, Transaction::Committed))
     }

@@ -1,6 +1,7 @@
 //! Spending of a balance. Whoever spends, and whatever takes back what was not spent in time, writes the participant's
 //! spending row under the version that it read before it read the balance: so of two that would spend the same, one looks
-//! again. Whoever returns something counts that version up. What is delivered meanwhile only adds; what is taken back meanwhile becomes a shortfall, as after any spending.
+//! again. Whoever returns something counts that version up. What is delivered meanwhile only adds; what is taken back meanwhile
+//! becomes a shortfall, as after any spending.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use chrono::{DateTime, Utc};

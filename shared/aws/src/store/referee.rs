@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use super::Store;
 use super::error::{StoreError, Transaction};
 use super::item::{
-    Change, Item, Write, absent, from_item, index_in, key_of, number, set_all, text, to_attribute, to_item,
+    Change, Item, Write, absent, from_item, index_in, key_of, number, set_all, text, text_of, to_attribute,
+    to_item,
 };
 use super::keys::{self, Key};
 use super::page::{Page, Range, after, write_cursor};
@@ -351,6 +352,22 @@ impl Store {
         let places: Vec<Key> = items.iter().map(key_of).collect();
         let rows = self.get_referrals(&places).await?;
         Ok(Page { rows, next: next.map(|key| write_cursor(&key, NAMES)) })
+    }
+
+    /// When a participant has last referred somebody; an eventual read.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn last_referral_at(
+        &self,
+        organization: &OrganizationId,
+        participant: &ParticipantId,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let pk = keys::participant_partition(organization, participant);
+        let mut range = Range::new(&pk, "0", "~", 1);
+        (range.index, range.newest_first) = (Some(keys::LISTING_INDEX), true);
+        let (items, _) = self.query(&range, None).await?;
+        Ok(items.first().and_then(|item| keys::moment_in(text_of(item, "listing_sk"))))
     }
 
     /// How many referrals a participant has made; an eventual read.
