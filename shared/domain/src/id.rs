@@ -1,6 +1,8 @@
 //! Identifiers. Each is parsed once, at the edge, and never holds a character that could forge a table key (`#`) or
 //! break a path (`/`). Ids that stand for a business fact are derived from that fact, so a retry names the same row.
 
+mod source;
+
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -8,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::money::{Currency, Unit};
+
+pub use source::{OWN, SourceId, SourceKind};
 
 /// Longest identifier that a caller may choose, in bytes.
 pub const EXTERNAL_ID_BYTES_MAX: usize = 128;
@@ -115,6 +119,35 @@ macro_rules! own_id {
     };
 }
 
+macro_rules! placed_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        text_id!($(#[$doc])* $name, |text| {
+            check_own(text, $prefix, DIGITS + TIME_DIGITS + TAIL_DIGITS, concat!($prefix, "<46 base-32 digits>"))
+        });
+
+        impl $name {
+            /// The id of what a participant has at a moment; `parts` tell it from others of that moment.
+            fn placed(participant: &ParticipantId, at: DateTime<Utc>, parts: &[&str]) -> Self {
+                let tail = base32(&digest($prefix, parts), TAIL_DIGITS);
+                Self(format!(concat!($prefix, "{}{}{}"), participant.digits(), time_digits(at), tail))
+            }
+
+            /// Whose it is.
+            #[must_use]
+            pub fn participant(&self) -> ParticipantId {
+                ParticipantId(format!("prt_{}", self.0.get(4..4 + DIGITS).unwrap_or_default()))
+            }
+
+            /// Where it stands among its participant's: time digits, then the tail.
+            #[must_use]
+            pub fn place(&self) -> (&str, &str) {
+                let digits = self.0.get(4 + DIGITS..).unwrap_or_default();
+                digits.split_at_checked(TIME_DIGITS).unwrap_or((digits, ""))
+            }
+        }
+    };
+}
+
 own_id!(
     /// A tenant; owns everything below.
     OrganizationId, "org_"
@@ -213,11 +246,6 @@ text_id!(
     /// A visitor's id as the caller's site made it (a random cookie value, say); same form as [`ExternalId`].
     VisitorId, check_external
 );
-text_id!(
-    /// A reward. It names its own place: 26 digits of the participant, 10 of the time, 10 that tell twins apart.
-    RewardId, |text| check_own(text, "rwd_", DIGITS + TIME_DIGITS + TAIL_DIGITS, "rwd_<46 base-32 digits>")
-);
-
 impl DeliveryId {
     /// The delivery of an event to a destination: the same event told again is the same delivery.
     #[must_use]
@@ -250,15 +278,18 @@ impl ProcessorRef {
     }
 }
 
-text_id!(
+placed_id!(
+    /// A reward. It names its own place: 26 digits of the participant, 10 of the time, 10 that tell twins apart.
+    RewardId, "rwd_"
+);
+placed_id!(
     /// A partner invoice. It names its own place: 26 digits of the participant, 10 of the end of its period, 10 of the run
     /// and the currency.
-    PartnerInvoiceId, |text| check_own(text, "pin_", DIGITS + TIME_DIGITS + TAIL_DIGITS, "pin_<46 base-32 digits>")
+    PartnerInvoiceId, "pin_"
 );
-
-text_id!(
+placed_id!(
     /// A notification. It names its own place: 26 digits of the participant, 10 of the time, 10 of what it is about.
-    NotificationId, |text| check_own(text, "ntf_", DIGITS + TIME_DIGITS + TAIL_DIGITS, "ntf_<46 base-32 digits>")
+    NotificationId, "ntf_"
 );
 text_id!(
     /// What a participant unsubscribes with: 26 digits of the organization, 26 of the participant, 26 that only the engine
@@ -291,20 +322,7 @@ impl RewardId {
         generation: u32,
     ) -> Self {
         let parts = [&source.to_string(), rule.as_str(), unit.code(), &generation.to_string()];
-        let tail = base32(&digest("rwd_", &parts), TAIL_DIGITS);
-        Self(format!("rwd_{}{}{tail}", participant.digits(), time_digits(recorded_at)))
-    }
-
-    /// The participant that the reward belongs to.
-    #[must_use]
-    pub fn participant(&self) -> ParticipantId {
-        participant_in(&self.0)
-    }
-
-    /// Where the reward stands in its participant's ledger: time digits, then the tail.
-    #[must_use]
-    pub fn place(&self) -> (&str, &str) {
-        place_in(&self.0)
+        Self::placed(participant, recorded_at, &parts)
     }
 }
 
@@ -317,20 +335,7 @@ impl PartnerInvoiceId {
         run: &BillingRunId,
         currency: Currency,
     ) -> Self {
-        let tail = base32(&digest("pin_", &[run.as_str(), currency.code()]), TAIL_DIGITS);
-        Self(format!("pin_{}{}{tail}", participant.digits(), time_digits(ends_at)))
-    }
-
-    /// The participant that the invoice is for.
-    #[must_use]
-    pub fn participant(&self) -> ParticipantId {
-        participant_in(&self.0)
-    }
-
-    /// Where the invoice stands among its participant's: time digits, then the tail.
-    #[must_use]
-    pub fn place(&self) -> (&str, &str) {
-        place_in(&self.0)
+        Self::placed(participant, ends_at, &[run.as_str(), currency.code()])
     }
 }
 
@@ -338,20 +343,7 @@ impl NotificationId {
     /// What is sent to a participant at a moment about something: the same thing has the same id.
     #[must_use]
     pub fn of(participant: &ParticipantId, at: DateTime<Utc>, about: &[&str]) -> Self {
-        let tail = base32(&digest("ntf_", about), TAIL_DIGITS);
-        Self(format!("ntf_{}{}{tail}", participant.digits(), time_digits(at)))
-    }
-
-    /// The participant that it is for.
-    #[must_use]
-    pub fn participant(&self) -> ParticipantId {
-        participant_in(&self.0)
-    }
-
-    /// Where it stands among its participant's: time digits, then the tail.
-    #[must_use]
-    pub fn place(&self) -> (&str, &str) {
-        place_in(&self.0)
+        Self::placed(participant, at, about)
     }
 }
 
@@ -368,175 +360,6 @@ impl UnsubscribeToken {
     pub fn claims(&self) -> (OrganizationId, ParticipantId) {
         let digits = |from: usize| self.0.get(from..from.saturating_add(DIGITS)).unwrap_or_default();
         (OrganizationId(format!("org_{}", digits(4))), ParticipantId(format!("prt_{}", digits(4 + DIGITS))))
-    }
-}
-
-/// The participant that an id with a place in its partition names.
-fn participant_in(id: &str) -> ParticipantId {
-    ParticipantId(format!("prt_{}", id.get(4..4 + DIGITS).unwrap_or_default()))
-}
-
-/// The place that such an id names: time digits, then the tail.
-fn place_in(id: &str) -> (&str, &str) {
-    let digits = id.get(4 + DIGITS..).unwrap_or_default();
-    digits.split_at_checked(TIME_DIGITS).unwrap_or((digits, ""))
-}
-
-/// What a reward can come from. The id is the processor's, so the webhook path and the API path meet in one row.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct SourceId {
-    /// What it is.
-    pub kind: SourceKind,
-    /// Who keeps it; the event's name where it is a qualifying event.
-    pub processor: Processor,
-    /// Its id there.
-    pub reference: ProcessorRef,
-}
-
-/// Kinds of source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum SourceKind {
-    /// A paid (or to be paid) invoice.
-    Invoice,
-    /// A payment or charge; what is known of it is passed on to the invoices that it paid.
-    Payment,
-    /// A referee's sign-up.
-    Signup,
-    /// A qualifying event of the caller's; the processor part is its name.
-    Event,
-    /// What a referred partner was paid, made or turned over in a period.
-    Payout,
-    /// What a referred participant earned: the source of second-level rewards.
-    Reward,
-    /// A number of qualified referrals that was reached.
-    Milestone,
-    /// A reward given by hand.
-    Grant,
-}
-
-/// The processor part of sources that come from no processor.
-pub const OWN: &str = "own";
-
-impl SourceKind {
-    const ALL: [Self; 8] = [
-        Self::Invoice,
-        Self::Payment,
-        Self::Signup,
-        Self::Event,
-        Self::Payout,
-        Self::Reward,
-        Self::Milestone,
-        Self::Grant,
-    ];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Invoice => "invoice",
-            Self::Payment => "payment",
-            Self::Signup => "signup",
-            Self::Event => "event",
-            Self::Payout => "payout",
-            Self::Reward => "reward",
-            Self::Milestone => "milestone",
-            Self::Grant => "grant",
-        }
-    }
-}
-
-impl SourceId {
-    /// An invoice of a processor.
-    #[must_use]
-    pub const fn invoice(processor: Processor, reference: ProcessorRef) -> Self {
-        Self { kind: SourceKind::Invoice, processor, reference }
-    }
-
-    /// A payment (or charge) of a processor.
-    #[must_use]
-    pub const fn payment(processor: Processor, reference: ProcessorRef) -> Self {
-        Self { kind: SourceKind::Payment, processor, reference }
-    }
-
-    /// A payout record of a processor.
-    #[must_use]
-    pub const fn payout(processor: Processor, reference: ProcessorRef) -> Self {
-        Self { kind: SourceKind::Payout, processor, reference }
-    }
-
-    /// The sign-up of a referee.
-    #[must_use]
-    pub fn signup(referee: &ExternalId) -> Self {
-        Self::own(SourceKind::Signup, ProcessorRef(referee.0.clone()))
-    }
-
-    /// A qualifying event of the caller's.
-    #[must_use]
-    pub fn event(name: &EventName, reference: ProcessorRef) -> Self {
-        Self { kind: SourceKind::Event, processor: Processor(name.0.clone()), reference }
-    }
-
-    /// What a participant earned by a reward.
-    #[must_use]
-    pub fn reward(reward: &RewardId) -> Self {
-        Self::own(SourceKind::Reward, ProcessorRef(reward.0.clone()))
-    }
-
-    /// A milestone of a rule.
-    #[must_use]
-    pub fn milestone(rule: &RuleId, at: u32) -> Self {
-        Self::own(SourceKind::Milestone, ProcessorRef(format!("{rule}.{at}")))
-    }
-
-    /// At how many referrals, where it is a milestone.
-    #[must_use]
-    pub fn milestone_at(&self) -> Option<u32> {
-        let (_, at) = self.reference.0.rsplit_once('.').filter(|_| self.kind == SourceKind::Milestone)?;
-        at.parse().ok()
-    }
-
-    /// A reward given by hand; `id` is what tells one such gift from another.
-    #[must_use]
-    pub fn grant(id: &EntryId) -> Self {
-        Self::own(SourceKind::Grant, ProcessorRef(id.0.clone()))
-    }
-
-    fn own(kind: SourceKind, reference: ProcessorRef) -> Self {
-        Self { kind, processor: Processor(OWN.to_owned()), reference }
-    }
-
-    /// Reads `invoice/stripe/in_123`, or the same with colons for paths where a slash has a meaning.
-    ///
-    /// # Errors
-    /// [`IdError::Form`] when it is not kind, processor and reference.
-    pub fn parse(text: &str) -> Result<Self, IdError> {
-        let form = IdError::Form { form: "<kind>/<processor>/<id>, such as invoice/stripe/in_123" };
-        let separator = if text.contains('/') { '/' } else { ':' };
-        let mut parts = text.splitn(3, separator);
-        let (Some(kind), Some(processor), Some(reference)) = (parts.next(), parts.next(), parts.next())
-        else {
-            return Err(form);
-        };
-        let kind = SourceKind::ALL.into_iter().find(|known| known.as_str() == kind).ok_or(form)?;
-        Ok(Self { kind, processor: Processor::parse(processor)?, reference: ProcessorRef::parse(reference)? })
-    }
-}
-
-impl fmt::Display for SourceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.kind.as_str(), self.processor, self.reference)
-    }
-}
-
-impl TryFrom<String> for SourceId {
-    type Error = IdError;
-    fn try_from(text: String) -> Result<Self, IdError> {
-        Self::parse(&text)
-    }
-}
-
-impl From<SourceId> for String {
-    fn from(id: SourceId) -> String {
-        id.to_string()
     }
 }
 

@@ -64,19 +64,28 @@
 //! `<time>` is ten base-32 digits of a millisecond timestamp. Every key starts with its organization, but for the
 //! rows that lead to one, the directory, and the due index, whose rows name their organization in the table's own key.
 
+mod billing;
+mod due;
+mod outreach;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::code::ReferralCode;
 use domain::discount::DiscountCode;
 use domain::fact::Customer;
 use domain::id::{
-    ApiKeyId, BillingRunId, CampaignId, CheckId, DeliveryId, DestinationId, EndpointId, EntryId, ExternalId,
-    IdError, MessageId, NotificationId, OrganizationId, ParticipantId, PartnerInvoiceId, PayoutBatchId,
-    Processor, ProcessorRef, ProgramId, RewardId, SourceId, SourceKind, TaskId, VisitorId, time_digits,
-    time_of,
+    ApiKeyId, CheckId, DeliveryId, DestinationId, EndpointId, EntryId, ExternalId, IdError, MessageId,
+    OrganizationId, ParticipantId, Processor, ProcessorRef, ProgramId, RewardId, SourceId, VisitorId,
+    time_digits, time_of,
 };
 use domain::ledger::Redemption;
 use domain::money::Currency;
 use domain::rate::RateKey;
+
+pub use billing::PAYABLE_SHARDS;
+pub(crate) use billing::*;
+pub use due::{Due, DueTask, parse_due};
+pub(crate) use due::{due, due_later, due_partition};
+pub(crate) use outreach::*;
 
 /// The table's TTL attribute; `template.yaml` names the same.
 pub const TTL_ATTRIBUTE: &str = "expires_at";
@@ -178,66 +187,6 @@ pub(crate) fn delivery_listing(
     at: DateTime<Utc>,
 ) -> Key {
     Key::new(deliveries_partition(organization, destination), format!("{}#{id}", time_digits(at)))
-}
-
-/// A campaign.
-pub(crate) fn campaign(organization: &OrganizationId, id: &CampaignId) -> Key {
-    Key::new(organization.as_str(), format!("{CAMPAIGNS}{id}"))
-}
-
-fn campaign_partition(organization: &OrganizationId, id: &CampaignId) -> String {
-    format!("{organization}#{id}")
-}
-
-/// What a campaign says.
-pub(crate) fn campaign_messages(organization: &OrganizationId, id: &CampaignId) -> Key {
-    Key::new(campaign_partition(organization, id), "MESSAGES")
-}
-
-/// How far a campaign has come to those who were enrolled before it.
-pub(crate) fn walk(organization: &OrganizationId, id: &CampaignId) -> Key {
-    Key::new(campaign_partition(organization, id), WALK)
-}
-
-const WALK: &str = "WALK";
-
-/// What a campaign has sent on a day.
-pub(crate) fn campaign_day(organization: &OrganizationId, id: &CampaignId, day: NaiveDate) -> Key {
-    Key::new(campaign_partition(organization, id), format!("DAY#{day}"))
-}
-
-/// A participant's journey through a campaign.
-pub(crate) fn journey(organization: &OrganizationId, participant: &ParticipantId, id: &CampaignId) -> Key {
-    Key::new(participant_partition(organization, participant), format!("{JOURNEYS}{id}"))
-}
-
-/// Sort key prefix of journeys within a participant's partition.
-pub(crate) const JOURNEYS: &str = "JOURNEY#";
-
-/// A notification.
-pub(crate) fn notification(organization: &OrganizationId, id: &NotificationId) -> Key {
-    let (time, tail) = id.place();
-    Key::new(participant_partition(organization, &id.participant()), format!("{NOTIFICATIONS}{time}#{tail}"))
-}
-
-/// Sort key prefix of notifications within a participant's partition.
-pub(crate) const NOTIFICATIONS: &str = "NOTIFICATION#";
-
-pub(crate) fn task(organization: &OrganizationId, id: &TaskId) -> Key {
-    Key::new(format!("{organization}#{id}"), TASK)
-}
-
-const TASK: &str = "TASK";
-
-/// The listing index's key of a task.
-pub(crate) fn task_listing(organization: &OrganizationId, id: &TaskId, at: DateTime<Utc>, open: bool) -> Key {
-    let shard = task(organization, id).shard(LIST_SHARDS);
-    Key::new(tasks_partition(organization, open, shard), format!("{}#{id}", time_digits(at)))
-}
-
-pub(crate) fn tasks_partition(organization: &OrganizationId, open: bool, shard: u32) -> String {
-    let kind = if open { "TASKS" } else { "CLOSED-TASKS" };
-    format!("{organization}#{kind}#{shard}")
 }
 
 /// The listing index's key of a participant.
@@ -455,183 +404,11 @@ pub(crate) fn parse_waiting_for_rate(sk: &str) -> Option<(Currency, SourceId)> {
     Some((Currency::parse(from).ok()?, SourceId::parse(source).ok()?))
 }
 
-/// Sort key prefix of partner invoices within a participant's partition, and of invoices within a run's.
-pub(crate) const INVOICES: &str = "INVOICE#";
-/// Sort keys of all rows of partner invoices lie between these.
-pub(crate) const INVOICE_ROWS: &str = "INVOICE";
-pub(crate) const INVOICE_ROWS_END: &str = "INVOICE~";
-
-/// Which of a participant's invoices a row is of: its place.
-pub(crate) fn invoice_place(sk: &str) -> Option<&str> {
-    let (_, rest) = sk.split_once('#')?;
-    let (time, tail) = rest.split_once('#')?;
-    let tail = tail.split('#').next()?;
-    rest.get(..time.len().saturating_add(tail.len()).saturating_add(1))
-}
-
-/// Sort key prefix of the line items of partner invoices.
-pub(crate) const INVOICE_ITEMS: &str = "INVOICE-ITEM#";
-
-pub(crate) fn partner_invoice(organization: &OrganizationId, id: &PartnerInvoiceId) -> Key {
-    let (time, tail) = id.place();
-    Key::new(participant_partition(organization, &id.participant()), format!("{INVOICES}{time}#{tail}"))
-}
-
-/// What the sort keys of an invoice's line items begin with.
-pub(crate) fn invoice_items(id: &PartnerInvoiceId) -> String {
-    let (time, tail) = id.place();
-    format!("{INVOICE_ITEMS}{time}#{tail}#")
-}
-
-/// A line item of an invoice: one referred partner, one version of the terms.
-pub(crate) fn invoice_item(
-    organization: &OrganizationId,
-    id: &PartnerInvoiceId,
-    referee: &ExternalId,
-    terms_version: u32,
-) -> Key {
-    let sk = format!("{}{referee}#{terms_version:06}", invoice_items(id));
-    Key::new(participant_partition(organization, &id.participant()), sk)
-}
-
-/// Some of an invoice's lines.
-pub(crate) fn invoice_part(organization: &OrganizationId, id: &PartnerInvoiceId, number: u32) -> Key {
-    let (time, tail) = id.place();
-    let sk = format!("INVOICE-PART#{time}#{tail}#{number:06}");
-    Key::new(participant_partition(organization, &id.participant()), sk)
-}
-
-/// What a run, its invoices and whom it is done with share.
-pub(crate) fn run_partition(organization: &OrganizationId, run: &BillingRunId) -> String {
-    format!("{organization}#{run}")
-}
-
-pub(crate) fn run(organization: &OrganizationId, run: &BillingRunId) -> Key {
-    Key::new(run_partition(organization, run), RUN)
-}
-
-const RUN: &str = "RUN";
-
-pub(crate) fn run_invoice(
-    organization: &OrganizationId,
-    run: &BillingRunId,
-    invoice: &PartnerInvoiceId,
-) -> Key {
-    Key::new(run_partition(organization, run), format!("{INVOICES}{invoice}"))
-}
-
-/// A participant that a run is done with.
-pub(crate) fn run_seen(organization: &OrganizationId, run: &BillingRunId, id: &ParticipantId) -> Key {
-    Key::new(run_partition(organization, run), format!("SEEN#{id}"))
-}
-
-/// The partition that lists an organization's runs.
-pub(crate) fn runs_partition(organization: &OrganizationId) -> String {
-    format!("{organization}#RUNS")
-}
-
-pub(crate) fn run_listing(organization: &OrganizationId, run: &BillingRunId, at: DateTime<Utc>) -> Key {
-    Key::new(runs_partition(organization), format!("{}#{run}", time_digits(at)))
-}
-
-/// Shards of a program's invoices that can be paid out in a currency: 4 x 1,000 index writes a second.
-pub const PAYABLE_SHARDS: u32 = 4;
-
-/// The listing index's key of a finalized partner invoice that stands in no payout batch. All of a participant's are in one
-/// shard.
-pub(crate) fn payable(
-    organization: &OrganizationId,
-    program: &ProgramId,
-    currency: Currency,
-    id: &PartnerInvoiceId,
-) -> Key {
-    let participant = id.participant();
-    let (time, tail) = id.place();
-    let sk = format!("{}{time}#{tail}", payable_of(&participant));
-    Key::new(payable_shard(organization, program, currency, &participant), sk)
-}
-
-/// The partition of a participant's invoices that can be paid out.
-pub(crate) fn payable_shard(
-    organization: &OrganizationId,
-    program: &ProgramId,
-    currency: Currency,
-    participant: &ParticipantId,
-) -> String {
-    let shard = Key::new(participant_partition(organization, participant), "").shard(PAYABLE_SHARDS);
-    payable_partition(organization, program, currency, shard)
-}
-
-pub(crate) fn payable_partition(
-    organization: &OrganizationId,
-    program: &ProgramId,
-    currency: Currency,
-    shard: u32,
-) -> String {
-    format!("{organization}#{program}#PAYABLE#{currency}#{shard}")
-}
-
-/// What the listing index's sort keys of a participant's invoices begin with.
-pub(crate) fn payable_of(participant: &ParticipantId) -> String {
-    format!("{participant}#")
-}
-
-/// Whose a row of the listing index's payable invoices is.
-pub(crate) fn parse_payable(listing_sk: &str) -> Option<ParticipantId> {
-    ParticipantId::parse(listing_sk.split_once('#')?.0).ok()
-}
-
-/// What a payout batch and its lines share.
-pub(crate) fn payout_partition(organization: &OrganizationId, batch: &PayoutBatchId) -> String {
-    format!("{organization}#{batch}")
-}
-
-pub(crate) fn payout_batch(organization: &OrganizationId, batch: &PayoutBatchId) -> Key {
-    Key::new(payout_partition(organization, batch), BATCH)
-}
-
-const BATCH: &str = "BATCH";
-
-pub(crate) fn payout_line(organization: &OrganizationId, batch: &PayoutBatchId, id: &ParticipantId) -> Key {
-    Key::new(payout_partition(organization, batch), format!("{PAYOUT_LINES}{id}"))
-}
-
-/// Sort key prefix of lines within a payout batch's partition.
-pub(crate) const PAYOUT_LINES: &str = "LINE#";
-
-/// The partition that lists an organization's payout batches.
-pub(crate) fn payouts_partition(organization: &OrganizationId) -> String {
-    format!("{organization}#PAYOUTS")
-}
-
-pub(crate) fn payout_listing(organization: &OrganizationId, batch: &PayoutBatchId, at: DateTime<Utc>) -> Key {
-    Key::new(payouts_partition(organization), format!("{}#{batch}", time_digits(at)))
-}
-
-/// The payout batch of a program and currency that is at work.
-pub(crate) fn payout_at_work(organization: &OrganizationId, program: &ProgramId, currency: Currency) -> Key {
-    Key::new(format!("{organization}#{program}"), format!("PAYOUT#{currency}"))
-}
-
 pub(crate) fn check(organization: &OrganizationId, check: &CheckId) -> Key {
     Key::new(format!("{organization}#{check}"), CHECK)
 }
 
 const CHECK: &str = "CHECK";
-
-/// How far a program is billed.
-pub(crate) fn billing(organization: &OrganizationId, program: &ProgramId) -> Key {
-    Key::new(format!("{organization}#{program}"), "BILLING")
-}
-
-/// The partition of a program's participants with something left to bill.
-pub(crate) fn carry_partition(organization: &OrganizationId, program: &ProgramId) -> String {
-    format!("{organization}#{program}#CARRY")
-}
-
-pub(crate) fn carry(organization: &OrganizationId, program: &ProgramId, id: &ParticipantId) -> Key {
-    Key::new(carry_partition(organization, program), id.as_str())
-}
 
 pub(crate) fn token(hash: &str) -> Key {
     Key::new(format!("TOKEN#{hash}"), "TOKEN")
@@ -640,21 +417,6 @@ pub(crate) fn token(hash: &str) -> Key {
 /// The moment that a sort key begins with.
 pub(crate) fn moment_in(sk: &str) -> Option<DateTime<Utc>> {
     time_of(sk.split_once('#').map_or(sk, |(time, _)| time))
-}
-
-/// The due index's key of a row.
-pub(crate) fn due(key: &Key, at: DateTime<Utc>) -> Key {
-    Key::new(due_partition(key.shard(DUE_SHARDS)), time_digits(at))
-}
-
-/// The due index's key of a row that may wait: those of campaigns come many at once, and keep no money waiting.
-pub(crate) fn due_later(key: &Key, at: DateTime<Utc>) -> Key {
-    let shard = DUE_SHARDS.saturating_add(key.shard(LATER_SHARDS));
-    Key::new(due_partition(shard), time_digits(at))
-}
-
-pub(crate) fn due_partition(shard: u32) -> String {
-    format!("DUE#{shard:02}")
 }
 
 /// The day index's key of a row.
@@ -675,151 +437,6 @@ pub(crate) fn referrer(
     at: DateTime<Utc>,
 ) -> Key {
     Key::new(participant_partition(organization, referrer), format!("{}#{referee}", time_digits(at)))
-}
-
-/// A row of the due index: whose it is, and what is left to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Due {
-    /// The organization.
-    pub organization: OrganizationId,
-    /// What is left to do.
-    pub task: DueTask,
-}
-
-impl Due {
-    /// The name of the row in findings of the self-check.
-    #[must_use]
-    pub fn row(&self) -> String {
-        match &self.task {
-            DueTask::Reward(reward) => format!("reward/{reward}"),
-            DueTask::Referee(referee) => format!("referee/{referee}"),
-            DueTask::Customer(customer) => format!("customer/{}/{}", customer.processor, customer.reference),
-            DueTask::Source(source) | DueTask::Cascade(source) => format!("source/{source}"),
-            DueTask::Release(participant) => format!("participant/{participant}"),
-            DueTask::Rates { day, currency } => format!("exchange-rates/{day}/{currency}"),
-            DueTask::BillingRun(run) => format!("billing-run/{run}"),
-            DueTask::PayoutBatch(batch) => format!("payout-batch/{batch}"),
-            DueTask::Check(check) => format!("check/{check}"),
-            DueTask::Event(event) => format!("event/{event}"),
-            DueTask::Delivery(delivery) => format!("delivery/{delivery}"),
-            DueTask::Notification(notification) => format!("notification/{notification}"),
-            DueTask::Journey { participant, campaign } => format!("journey/{participant}/{campaign}"),
-            DueTask::Walk(campaign) => format!("campaign/{campaign}"),
-        }
-    }
-}
-
-/// What can be left to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DueTask {
-    /// A reward is to be delivered.
-    Reward(RewardId),
-    /// Sources wait for a referee who has signed up since.
-    Referee(ExternalId),
-    /// Sources wait for a customer whose referee is known since.
-    Customer(Customer),
-    /// What is known of a payment is to be passed on to its invoices, or a source has waited in vain.
-    Source(SourceId),
-    /// A reward's second-level rewards are to be decided (again).
-    Cascade(SourceId),
-    /// Rewards that waited for a participant's earnings are to be released.
-    Release(ParticipantId),
-    /// Sources wait for exchange rates that have been given since.
-    Rates {
-        /// Of which day.
-        day: NaiveDate,
-        /// In which currency.
-        currency: Currency,
-    },
-    /// A billing run is to be gone on with.
-    BillingRun(BillingRunId),
-    /// A payout batch is to be gone on with.
-    PayoutBatch(PayoutBatchId),
-    /// A check is to be gone on with.
-    Check(CheckId),
-    /// An event is to be told.
-    Event(MessageId),
-    /// An event is to be delivered to a destination.
-    Delivery(DeliveryId),
-    /// A notification is to be sent.
-    Notification(NotificationId),
-    /// A participant's journey through a campaign is to be looked at.
-    Journey {
-        /// Whose.
-        participant: ParticipantId,
-        /// Through which campaign.
-        campaign: CampaignId,
-    },
-    /// A campaign is to come to those who were enrolled before it.
-    Walk(CampaignId),
-}
-
-impl Due {
-    /// The primary key of the row: what [`parse_due`] reads.
-    #[must_use]
-    pub fn key(&self) -> Key {
-        let organization = &self.organization;
-        match &self.task {
-            DueTask::Reward(id) => reward(organization, id),
-            DueTask::Referee(id) => referee(organization, id),
-            DueTask::Customer(id) => customer(organization, id),
-            DueTask::Source(id) | DueTask::Cascade(id) => source(organization, id),
-            DueTask::Release(id) => tally(organization, id),
-            DueTask::Rates { day, currency } => rates(organization, *day, *currency),
-            DueTask::BillingRun(id) => run(organization, id),
-            DueTask::PayoutBatch(id) => payout_batch(organization, id),
-            DueTask::Check(id) => check(organization, id),
-            DueTask::Event(id) => event(organization, id),
-            DueTask::Delivery(id) => delivery(organization, id),
-            DueTask::Notification(id) => notification(organization, id),
-            DueTask::Journey { participant, campaign } => journey(organization, participant, campaign),
-            DueTask::Walk(id) => walk(organization, id),
-        }
-    }
-}
-
-/// Reads a primary key of the due index back; `None` for a key of another form.
-#[must_use]
-pub fn parse_due(key: &Key) -> Option<Due> {
-    let (organization, rest) = key.pk.split_once('#')?;
-    let organization = OrganizationId::parse(organization).ok()?;
-    let task = match key.sk.as_str() {
-        "REFEREE" => DueTask::Referee(ExternalId::parse(rest.strip_prefix("REFEREE#")?).ok()?),
-        "CUSTOMER" => {
-            let (processor, reference) = rest.strip_prefix("CUSTOMER#")?.split_once('#')?;
-            let processor = Processor::parse(processor).ok()?;
-            DueTask::Customer(Customer { processor, reference: ProcessorRef::parse(reference).ok()? })
-        }
-        "SOURCE" => {
-            let source = SourceId::parse(rest.strip_prefix("SOURCE#")?).ok()?;
-            if source.kind == SourceKind::Reward { DueTask::Cascade(source) } else { DueTask::Source(source) }
-        }
-        RUN => DueTask::BillingRun(BillingRunId::parse(rest).ok()?),
-        BATCH => DueTask::PayoutBatch(PayoutBatchId::parse(rest).ok()?),
-        CHECK => DueTask::Check(CheckId::parse(rest).ok()?),
-        EVENT => DueTask::Event(MessageId::parse(rest).ok()?),
-        DELIVERY => DueTask::Delivery(DeliveryId::parse(rest).ok()?),
-        WALK => DueTask::Walk(CampaignId::parse(rest).ok()?),
-        TALLY => DueTask::Release(ParticipantId::parse(rest).ok()?),
-        sent if sent.starts_with(NOTIFICATIONS) => {
-            let (time, tail) = sent.strip_prefix(NOTIFICATIONS)?.split_once('#')?;
-            let id = format!("ntf_{}{time}{tail}", rest.strip_prefix("prt_")?);
-            DueTask::Notification(NotificationId::parse(&id).ok()?)
-        }
-        journey if journey.starts_with(JOURNEYS) => DueTask::Journey {
-            participant: ParticipantId::parse(rest).ok()?,
-            campaign: CampaignId::parse(journey.strip_prefix(JOURNEYS)?).ok()?,
-        },
-        rates if rates.starts_with(RATES) => DueTask::Rates {
-            day: rest.strip_prefix(RATES)?.parse().ok()?,
-            currency: Currency::parse(rates.strip_prefix(RATES)?).ok()?,
-        },
-        line => {
-            let (time, tail) = line.strip_prefix(LEDGER)?.split_once('#')?;
-            DueTask::Reward(RewardId::parse(&format!("rwd_{}{time}{tail}", rest.strip_prefix("prt_")?)).ok()?)
-        }
-    };
-    Some(Due { organization, task })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeZone as _;
-use domain::id::RuleId;
+use domain::id::{BillingRunId, CampaignId, NotificationId, PartnerInvoiceId, PayoutBatchId, RuleId};
 use domain::money::Unit;
 
 use super::*;
