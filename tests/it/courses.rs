@@ -19,8 +19,7 @@ fn survives(course: &str, terms: Value, steps: impl FnOnce(&Tenant) -> Vec<Step<
         let tenant = Tenant::new(&world, terms).await;
         world.advance(100);
         let (from, steps) = (world.moment(), steps(&tenant));
-        let in_turn = steps.len() > 10;
-        Course { tenant: &tenant, from, steps, in_turn, tells: &|_| Ok(Vec::new()) }.run().await
+        Course { tenant: &tenant, from, steps, tells: &|_| Ok(Vec::new()) }.run().await
     });
     survival.assert_held(course);
     survival.end

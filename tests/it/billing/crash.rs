@@ -62,7 +62,7 @@ fn billed(rows: &Rows) -> Result<Vec<String>, String> {
 
 async fn survives(course: &str, tenant: &sim::Tenant, steps: Vec<Step<'_>>) -> End {
     let from = tenant.world.moment();
-    let survival = Course { tenant, from, steps, in_turn: true, tells: &billed }.run().await;
+    let survival = Course { tenant, from, steps, tells: &billed }.run().await;
     survival.assert_held(course);
     survival.end
 }

@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::act::Act;
 use super::check::{self, Outcome, Violation, violation};
-use super::plan::{Call, Effect, Fault};
+use super::plan::Fault;
 use super::table::Rows;
 use super::tenant::Tenant;
 use super::world::Moment;
@@ -27,8 +27,6 @@ pub struct Course<'a> {
     pub from: Moment,
     /// The steps.
     pub steps: Vec<Step<'a>>,
-    /// Whether each call is befallen by every stop, and by only one of all else, each in its turn: for long courses.
-    pub in_turn: bool,
     /// What else is to be looked at when nothing is left to do: it must be as it is without a fault.
     pub tells: &'a dyn Fn(&Rows) -> Result<Vec<String>, String>,
 }
@@ -100,7 +98,7 @@ impl Course<'_> {
             let made = self.tenant.world.calls();
             calls += made.len();
             for (call, made) in made.iter().enumerate() {
-                let each = self.effects(made, call).into_iter().map(|effect| Fault { call, effect });
+                let each = made.effects().into_iter().map(|effect| Fault { call, effect });
                 faults.extend(each.map(|fault| (number, moment.clone(), fault)));
             }
             match after {
@@ -121,15 +119,6 @@ impl Course<'_> {
         }
         let (end, steps) = (known.end.unwrap(), known.steps);
         Survival { end, calls, faults: faults.len(), steps, violations }
-    }
-
-    /// What befalls a call.
-    fn effects(&self, made: &Call, number: usize) -> Vec<Effect> {
-        let is_stop = |effect: &Effect| matches!(effect, Effect::StopBefore | Effect::StopAfter);
-        let (mut effects, others): (Vec<_>, Vec<_>) = made.effects().into_iter().partition(is_stop);
-        let one = others.get(number % others.len()).copied();
-        effects.extend(if self.in_turn { one.into_iter().collect() } else { others });
-        effects
     }
 
     /// From a step that a fault befalls to the end, or to a moment that is known to lead there.

@@ -111,13 +111,7 @@ impl Store {
             self.put_action(walk_item(organization, &walk)?, &absent())?,
         ];
         self.campaigns.forget(&organization.as_str().to_owned());
-        match self.transact(actions).await? {
-            Transaction::Committed => Ok(None),
-            Transaction::Refused { rows } => match rows.into_iter().next().flatten() {
-                Some(known) => from_item(known).map(Some),
-                None => self.find_campaign(organization, id).await,
-            },
-        }
+        self.create(&key, actions).await
     }
 
     /// The campaigns of an organization; a strong read.

@@ -9,7 +9,7 @@ use domain::id::{DestinationId, OrganizationId};
 use serde::{Deserialize, Serialize};
 
 use super::Store;
-use super::error::{StoreError, Transaction};
+use super::error::StoreError;
 use super::item::{Change, Write, absent, from_item, set_all, text, to_attribute, to_item};
 use super::keys;
 
@@ -122,13 +122,7 @@ impl Store {
             self.put_action(to_item(&place, row)?, &absent())?,
             self.update_action(&keys::directory(organization), &noted)?,
         ];
-        match self.transact(actions).await? {
-            Transaction::Committed => Ok(None),
-            Transaction::Refused { .. } => {
-                let known = self.get(&place, true).await?.map(from_item).transpose()?;
-                known.map(Some).ok_or(StoreError::Contended { attempts: 1 })
-            }
-        }
+        self.create(&place, actions).await
     }
 
     /// The destinations of an organization; a strong read.

@@ -252,6 +252,22 @@ impl Store {
         }
     }
 
+    /// Writes a new row and what belongs to it; answers the earlier row when there is one at its place.
+    pub(crate) async fn create<T: DeserializeOwned>(
+        &self,
+        place: &Key,
+        actions: Vec<TransactWriteItem>,
+    ) -> Result<Option<T>, StoreError> {
+        match self.transact(actions).await? {
+            Transaction::Committed => Ok(None),
+            Transaction::Refused { .. } => {
+                // Without a row, another transaction was at the place, and nobody has written anything.
+                let known = self.get(place, true).await?.ok_or(StoreError::Contended { attempts: 1 })?;
+                from_item(known).map(Some)
+            }
+        }
+    }
+
     /// A put within a transaction.
     pub(crate) fn put_action(&self, item: Item, change: &Change) -> Result<TransactWriteItem, StoreError> {
         let put = Put::builder()

@@ -143,13 +143,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn commit_api_key(&self, key: &ApiKeyRow) -> Result<Option<ApiKeyRow>, StoreError> {
-        match self.transact(self.api_key_actions(key)?).await? {
-            Transaction::Committed => Ok(None),
-            Transaction::Refused { .. } => {
-                let known = self.get(&keys::api_key(&key.hash), true).await?;
-                known.map(from_item).transpose()?.map(Some).ok_or(StoreError::Contended { attempts: 1 })
-            }
-        }
+        self.create(&keys::api_key(&key.hash), self.api_key_actions(key)?).await
     }
 
     fn api_key_actions(
@@ -236,13 +230,7 @@ impl Store {
             self.put_action(to_item(&place, row)?, &absent())?,
             self.put_action(key_attributes(&pointer), &absent())?,
         ];
-        match self.transact(actions).await? {
-            Transaction::Committed => Ok(None),
-            Transaction::Refused { .. } => {
-                let known = self.get(&place, true).await?.map(from_item).transpose()?;
-                known.map(Some).ok_or(StoreError::Contended { attempts: 1 })
-            }
-        }
+        self.create(&place, actions).await
     }
 
     /// The endpoint of an id; kept in memory for [`crate::CACHE_SECONDS`].

@@ -57,13 +57,7 @@ impl Store {
             self.put_action(to_item(&place, row)?, &absent())?,
             self.put_action(to_item(&terms, &row.terms)?, &absent())?,
         ];
-        match self.transact(actions).await? {
-            Transaction::Committed => Ok(None),
-            Transaction::Refused { .. } => {
-                let known = self.get(&place, true).await?.map(from_item).transpose()?;
-                known.map(Some).ok_or(StoreError::Contended { attempts: 1 })
-            }
-        }
+        self.create(&place, actions).await
     }
 
     /// Writes a changed program (with new terms, if any); `false` when it changed in the meantime.

@@ -100,7 +100,7 @@ fn paid_out(rows: &Rows) -> Result<Vec<String>, String> {
 
 async fn survives(course: &str, tenant: &sim::Tenant, steps: Vec<Step<'_>>) -> End {
     let from = tenant.world.moment();
-    let survival = Course { tenant, from, steps, in_turn: false, tells: &paid_out }.run().await;
+    let survival = Course { tenant, from, steps, tells: &paid_out }.run().await;
     survival.assert_held(course);
     survival.end
 }
