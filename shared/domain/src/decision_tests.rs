@@ -28,6 +28,7 @@ use crate::code::ReferralCode;
 use crate::id::{Channel, ExternalId, OrganizationId, ProcessorRef, RewardId};
 use crate::ledger::{Cause, Context, open};
 use crate::money::{Currency, Unit};
+use crate::rate::RateKey;
 use crate::referral::FoundBy;
 use crate::source::{Earned, Payment, Refund, RefundStatus};
 use crate::tally::Contribution;
@@ -222,6 +223,61 @@ fn a_second_level_waits_for_nobody_and_stays_within_its_program() {
     assert_eq!(reason(own.clone(), &Binding::Unknown, &Payer::default()), Reason::NotReferred);
     assert_eq!(reason(other, &bound(), &payer()), Reason::NotReferred);
     assert_ne!(reason(own, &bound(), &payer()), Reason::NotReferred);
+}
+
+#[test]
+fn a_reward_that_opened_with_nothing_earns_no_second_level() {
+    let reward = RewardId::parse(&format!("rwd_{}", "0".repeat(46))).unwrap();
+    for (gross, expected) in [(0, false), (1, true)] {
+        let (unit, program) = (Unit::Currency(Currency::parse("USD").unwrap()), ProgramId::derive(&["p"]));
+        let earned = Some(Earned { lines: 1, gross, net: gross, unit, program });
+        let state = SourceState { earned, ..paid(20_000, 1) };
+        let draft = then(PERCENT, ProgramStatus::Active).terms.draft;
+        assert_eq!(value::has_substance(&SourceId::reward(&reward), &state, &draft), expected, "{gross}");
+    }
+}
+
+#[test]
+fn a_rate_is_asked_for_where_an_active_rule_takes_something_of_the_payment_and_nowhere_else() {
+    let (source, state, memory, tallies) =
+        (invoice(), paid(20_000, 1), Memory::default(), Tallies::default());
+    let wanted = |rule: &str, payout: &str| {
+        let mut then = then(&format!("[{{\"id\":\"commission\",{rule}}}]"), ProgramStatus::Active);
+        then.terms.draft.payout_currency = Some(Currency::parse(payout).unwrap());
+        let (binding, payer) = (bound(), payer());
+        rate_wanted(&Case {
+            source: &source,
+            state: &state,
+            payer: &payer,
+            binding: &binding,
+            then: Some(&then),
+            memory: &memory,
+            tallies: &tallies,
+            rate: None,
+            now: at(2),
+        })
+    };
+    let share = r#""amount":{"percentage":{"percent":"10"}}"#;
+    let list = r#""amount":{"per_currency":{"USD":500}}"#;
+    let sum = r#""amount":{"fixed":{"amount":500,"currency":"EUR"}}"#;
+    let tiers = |amount: &str| {
+        let steps = format!(r#"[{{"from":0,{sum}}},{{"from":9,{amount}}}]"#);
+        format!(r#""amount":{{"tiers":{{"by":"payment_amount","currency":"USD","steps":{steps}}}}}"#)
+    };
+    for (rule, expected) in [
+        (share.to_owned(), true),
+        (list.to_owned(), true),
+        (tiers(share), true),
+        (tiers(sum), false),
+        (sum.to_owned(), false),
+        (format!("{share},\"status\":\"paused\""), false),
+        (format!("{share},\"trigger\":{{\"custom\":\"approved\"}}"), false),
+    ] {
+        assert_eq!(wanted(&rule, "EUR").is_some(), expected, "{rule}");
+    }
+    assert_eq!(wanted(share, "USD"), None);
+    let (from, to) = (Currency::parse("USD").unwrap(), Currency::parse("EUR").unwrap());
+    assert_eq!(wanted(share, "EUR"), Some(RateKey { from, to, day: at(1).date_naive() }));
 }
 
 #[test]

@@ -1,7 +1,9 @@
 use serde_json::{Value, json};
 
+use crate::fact::{Fact, Payer};
 use crate::reason::Reason;
 use crate::simulation::stage::{Stage, day, outcome, percent, result, rule};
+use crate::source::SourceState;
 
 /// What the rule `a` gives for one payment of ben's.
 fn paid(given: &Value, amount: i64, more: &Value) -> (Reason, String) {
@@ -95,6 +97,34 @@ fn a_payout_has_three_figures_and_a_share_is_of_the_one_named() {
             assert_eq!(result(&stage.apply(&record(None, 2))), (Reason::BasisUnknown, 0));
             assert_eq!(stage.net("anna"), 0);
         }
+    }
+}
+
+#[test]
+fn a_share_of_a_payout_that_is_cancelled_is_of_nothing() {
+    let share = json!({"percentage": {"percent": "10", "basis": "payout"}});
+    let mut stage = Stage::with(&[rule(&json!({"trigger": "payout_recorded", "amount": share}))]);
+    stage.sign_up("ben", "anna", 0);
+    let step = stage.payout("ben", "po_1", 10_000, day(1));
+    assert_eq!((result(&step), stage.net("anna")), ((Reason::Earned, 1_000), 1_000));
+    let cancelled = Fact::of(step.decisions[0].source.clone(), Payer::default(), SourceState::void(None));
+    assert_eq!(result(&stage.0.hear(&cancelled).unwrap()), (Reason::Cancelled, 0));
+    assert_eq!(stage.net("anna"), 0);
+}
+
+#[test]
+fn a_reward_that_is_no_money_says_what_it_is_of() {
+    let percent_off = json!({"kind": "discount", "amount": {"percent_off": {"percent": "15"}}});
+    let product = json!({"kind": "product", "amount": {"product": {"sku": "mug", "quantity": 2}}});
+    for (given, off, sku) in
+        [(json!({}), None, None), (percent_off, Some("15"), None), (product, None, Some("mug"))]
+    {
+        let mut stage = Stage::with(&[rule(&given)]);
+        stage.sign_up("ben", "anna", 0);
+        stage.pay("ben", "in_1", 100, 1);
+        let reward = stage.rewards().next().unwrap();
+        let promised = reward.promise.percent_off.map(|percent| percent.to_string());
+        assert_eq!((promised.as_deref(), reward.promise.sku.as_deref()), (off, sku), "{given}");
     }
 }
 

@@ -35,6 +35,30 @@ fn a_reward_earns_a_second_one_that_is_reversed_with_it_exactly() {
 }
 
 #[test]
+fn a_sum_for_a_reward_stands_while_anything_of_the_reward_stands() {
+    let second = json!({"id": "second", "trigger": "reward_earned",
+        "amount": {"fixed": {"amount": 300, "currency": "USD"}}});
+    let mut stage = chain(&[rule(&json!({"amount": percent("10")})), second]);
+    stage.pay("ben", "in_1", 20_000, 1);
+    assert_eq!((stage.net("anna"), stage.net("zoe")), (2_000, 300));
+    stage.refund("in_1", 19_900, 2, "succeeded");
+    assert_eq!((stage.net("anna"), stage.net("zoe")), (10, 300));
+    stage.refund("in_1", 100, 3, "succeeded");
+    assert_eq!((stage.net("anna"), stage.net("zoe")), (0, 0));
+}
+
+#[test]
+fn a_paused_share_of_a_reward_gives_nothing_in_the_unit_of_the_reward() {
+    let points = json!({"kind": "points", "amount": {"fixed": {"amount": 50, "currency": "points"}}});
+    let mut second = second_level();
+    second["status"] = json!("paused");
+    let mut stage = chain(&[rule(&points), second]);
+    let step = stage.pay("ben", "in_1", 20_000, 1);
+    let outcome = step.decisions[1].rules.iter().find(|outcome| outcome.rule.as_str() == "second").unwrap();
+    assert_eq!((outcome.reason, outcome.target.to_string()), (Reason::RulePaused, "0 points".to_owned()));
+}
+
+#[test]
 fn there_is_no_third_level() {
     let mut stage = Stage::with(&[rule(&json!({})), second_level()]);
     stage.sign_up("zoe", "yara", 0);

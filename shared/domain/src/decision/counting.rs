@@ -197,7 +197,7 @@ pub fn count_earned(
     let mut release = Release::new();
     for delta in deltas.iter_mut() {
         let tally = tallies.recipients.entry(delta.recipient.clone()).or_default();
-        let opens = delta.amount.amount > 0 && delta.promise.below_threshold;
+        let opens = delta.amount.amount.is_positive() && delta.promise.below_threshold;
         delta.promise.below_threshold = opens && tally.must_wait(delta.amount.unit, least);
         let reached = tally.release(least);
         release.extend(reached.into_iter().map(|unit| (delta.recipient.clone(), unit)));

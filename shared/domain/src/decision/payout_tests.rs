@@ -100,8 +100,12 @@ fn nobody_waits_for_a_rate_that_is_not_needed() {
         let mut stage = stage("USD", std::slice::from_ref(&given), &[]);
         assert_eq!(result(&pay(&mut stage, 10_000, currency)), expected, "{given} in {currency}");
     }
-    let mut stage = stage("USD", &[share()], &[]);
-    assert_eq!(pay(&mut stage, 0, "EUR").decisions[0].reason, Reason::ZeroAmount);
+    let mut without = stage("USD", &[share()], &[]);
+    assert_eq!(pay(&mut without, 0, "EUR").decisions[0].reason, Reason::ZeroAmount);
+    let free = json!({"payout_currency": "USD", "accept_zero_amount": true, "rules": [share()]});
+    assert_eq!(result(&pay(&mut Stage::of(&free), 0, "EUR")), (Reason::RoundsToZero, 0));
+    // A share that rounds to nothing waits: the least that the rule gives is in the payout currency.
+    assert_eq!(pay(&mut without, 9, "EUR").decisions[0].reason, Reason::AwaitingRate);
 }
 
 #[test]

@@ -219,9 +219,7 @@ fn limited(rule: &RewardRule, value: Value, is_share: bool) -> Value {
     let of_unit =
         |list: &[Money]| list.iter().find(|limit| limit.unit == money.unit).map(|limit| limit.amount);
     let mut amount = money.amount;
-    if let Some(least) =
-        of_unit(&rule.limits.at_least).filter(|_| if is_share { whole > 0 } else { amount > 0 })
-    {
+    if let Some(least) = of_unit(&rule.limits.at_least).filter(|_| is_share || amount > 0) {
         let least = if is_share { least.min(whole) } else { least };
         amount = amount.max(least);
     }
@@ -247,10 +245,9 @@ pub(super) fn nominal_unit(rule: &RewardRule, case: &Case<'_>) -> Unit {
         Some(RuleAmount::Fixed(fixed)) => Some(fixed.currency),
         Some(RuleAmount::Milestones(list)) => list.steps.first().map(|step| step.currency),
         Some(RuleAmount::Product(_) | RuleAmount::PercentOff(_)) | None => Some(rule.kind.piece()),
-        Some(RuleAmount::Percentage(share)) if share.basis == Basis::Reward => {
-            state.earned.as_ref().map(|earned| earned.unit)
-        }
-        Some(RuleAmount::Percentage(_) | RuleAmount::PerCurrency(_) | RuleAmount::Tiers(_)) => None,
+        // A share of a reward is in the reward's unit; other events have earned nothing.
+        Some(RuleAmount::Percentage(_)) => state.earned.as_ref().map(|earned| earned.unit),
+        Some(RuleAmount::PerCurrency(_) | RuleAmount::Tiers(_)) => None,
     };
     let unit = own.or_else(|| state.currency.map(Unit::Currency)).unwrap_or_else(|| rule.kind.piece());
     let payout = case.then.and_then(|then| then.terms.draft.payout_currency);

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{ExampleEvent, SimulatedOutcome, Simulation, Step};
 use crate::id::{ExternalId, OrganizationId, ProgramId};
+use crate::ledger::Reward;
 use crate::money::Unit;
 use crate::program::{Program, ProgramStatus, Settings};
 use crate::reason::Reason;
@@ -103,6 +104,11 @@ impl Stage {
 
     pub(crate) fn happen(&mut self, referee: &str, name: &str, id: &str, at: i64) -> Step {
         self.apply(&json!({"type": "event", "name": name, "referee": referee, "id": id, "at": day(at)}))
+    }
+
+    /// Everything that was earned.
+    pub(crate) fn rewards(&self) -> impl Iterator<Item = &Reward> {
+        self.0.rewards.values()
     }
 
     /// What stands of everything that somebody earned in a unit.
