@@ -326,6 +326,40 @@ fn what_is_told_survives_every_fault_at_any_call() {
     assert_eq!(end.outcomes["anna"], delivered(&[1_000, 2_000]));
 }
 
+/// What Anna earned is billed and the invoice finalized: whoever listens hears of the one invoice once.
+#[test]
+fn an_invoice_that_is_finalized_survives_every_fault_at_any_call() {
+    let end = survives(
+        "an invoice",
+        json!({"kind": "cash"}),
+        |tenant| {
+            let run = json!({"program": tenant.program, "from": "2026-01-01", "to": "2026-01-01",
+                "dry_run": false});
+            let mut steps = paid(tenant);
+            steps.extend([
+                plain(Act::Wait(DAY + 1_200)),
+                plain(tenant.post("/v1/billing-runs", run).under("month")),
+                plain(Act::Delivery),
+                plain(Act::Wait(0)),
+                Box::new(|rows: &Rows| {
+                    let invoice = rows.values().find(|row| row.has("parts")).unwrap().text("invoice");
+                    let path = format!("/v1/partner-invoices/{invoice}/finalize");
+                    tenant.post(&path, json!({"actor": "finance", "reason": "month end"}))
+                }) as Step<'_>,
+                plain(Act::Delivery),
+            ]);
+            steps
+        },
+        |world, rows| {
+            was_heard(world, "partner_invoice.finalized")?;
+            let invoices = rows.values().filter(|row| row.has("parts"));
+            Ok(invoices.map(|row| format!("{}: {}", row.text("status"), row.number("total"))).collect())
+        },
+    );
+    assert_eq!(end.tells, ["finalized: 2000"]);
+    assert_eq!(end.outcomes["anna"], delivered(&[2_000]));
+}
+
 /// Anna is told of what she earned, and a campaign comes to Cleo, who is enrolled while it begins: once, whatever fails.
 #[test]
 fn what_participants_are_sent_survives_every_fault_at_any_call() {
