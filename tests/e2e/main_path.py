@@ -20,7 +20,7 @@ NOT_SHOWN = [
     "throttling, access logs and the 500 that stands for a failed function (the emulator answers 502)",
     "point-in-time recovery and encryption of the table; TTL was switched on after the deployment",
     "the roles' rights to read from their queues and to write logs: the emulator does both itself",
-    "alarms firing, and the redrive of a dead-letter queue",
+    "alarms firing, and `infra/redrive … all`: the emulator moves no messages",
     "arm64, Amazon Linux's own glibc, the memory limit",
     "that the functions cannot call loopback: here they are told that they may, since the receiver is on this machine",
     "latency, load, throttled or reordered deliveries",

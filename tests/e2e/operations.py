@@ -3,6 +3,10 @@
 import datetime
 import json
 import re
+import subprocess
+import sys
+import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -14,47 +18,79 @@ import partners
 import payers
 import rules
 import webhooks
-from stage import invoke, wait_for, waiting
+from stage import CREDENTIALS, ROOT, STACK, invoke, wait_for, waiting
 from story import today
 
 SWEPT = "invoice/own/swept-1"
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs/openapi.json"
+MENDED = "invoice/own/mended-1"
+POISON = ["not a message of ours", "nor is this"]
+# For how long a message that was looked at is hidden from the next look.
+REDRIVE_HIDDEN_SECONDS = 2
+DOCUMENT = ROOT / "docs/openapi.json"
 
 
-def a_message_is_lost_on_its_way_to_the_worker(story):
-    """Nothing is checked yet: the sweeper finds the reward a minute later, while the next step runs."""
+def messages_are_lost_on_their_way_to_the_worker(story):
+    """Nothing is checked yet: the sweeper finds one reward a minute later, while the next step delivers the other."""
     functions, sqs = story.stage.client("lambda"), story.stage.client("sqs")
     worker = story.stage.physical["FulfillRewardFunction"]
     (mapping,) = functions.list_event_source_mappings(FunctionName=worker)["EventSourceMappings"]
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
-    invoice = {"invoice_id": SWEPT.rpartition("/")[2], "external_id": "account-1042"}
-    invoice |= {"amount_paid": 7000, "currency": "USD"}
-    story.api.post("/v1/track/invoice-paid", invoice).expect(200)
     queue = story.stage.physical["FulfillQueue"]
-    (message,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10)["Messages"]
-    sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    for source, paid in [(SWEPT, 7000), (MENDED, 3000)]:
+        invoice = {"invoice_id": source.rpartition("/")[2], "external_id": "account-1042"}
+        invoice |= {"amount_paid": paid, "currency": "USD"}
+        story.api.post("/v1/track/invoice-paid", invoice).expect(200)
+        (message,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10)["Messages"]
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        story.lost = message["Body"]
+        assert story.reward_from(source)["state"] == "approved"
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
-    assert story.reward_from(SWEPT)["state"] == "approved"
-    assert story.balance()["pending"] == 700, story.balance()
+    assert story.balance()["pending"] == 1000, story.balance()
 
 
-def a_message_that_cannot_be_used_ends_in_the_dead_letter_queue(story):
+def a_message_that_cannot_be_used_is_looked_at_mended_and_sent_again(story):
+    """By infra/redrive, from the dead-letter queue that it ends in. What was lost in its place has its effect once."""
     sqs = story.stage.client("sqs")
     queue, dlq = story.stage.physical["FulfillQueue"], story.stage.physical["FulfillDlq"]
     deployed = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])["Attributes"]
     # Five tries at the deployed three minutes each would take a quarter of an hour.
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
-    sqs.send_message(QueueUrl=queue, MessageBody="not a message of ours")
-
-    def dead():
-        return sqs.receive_message(QueueUrl=dlq, WaitTimeSeconds=1).get("Messages")
-
+    for body in POISON:
+        sqs.send_message(QueueUrl=queue, MessageBody=body)
     try:
-        messages = wait_for("the message in the dead-letter queue", dead, seconds=60)
+        wait_for("the messages in the dead-letter queue", lambda: waiting(story.stage, "FulfillDlq") == 2, seconds=60)
     finally:
         sqs.set_queue_attributes(QueueUrl=queue, Attributes=deployed)
-    assert [message["Body"] for message in messages] == ["not a message of ours"], messages
-    sqs.delete_message(QueueUrl=dlq, ReceiptHandle=messages[0]["ReceiptHandle"])
+
+    shown = (line.split("\t") for line in redrive(story, "show").splitlines())
+    identifiers = {body: identifier for identifier, _, body in shown}
+    assert set(identifiers) == set(POISON), identifiers
+    mended, dropped = (identifiers[body] for body in POISON)
+    # What was looked at is hidden for a while.
+    time.sleep(REDRIVE_HIDDEN_SECONDS)
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as body:
+        body.write(story.lost)
+        body.flush()
+        redrive(story, "mend", mended, body.name)
+    time.sleep(REDRIVE_HIDDEN_SECONDS)
+    redrive(story, "drop", dropped)
+    assert waiting(story.stage, "FulfillDlq") == 0
+    story.fulfilled(MENDED, seconds=30)
+
+
+def redrive(story, *action):
+    """What infra/redrive says."""
+    command = [ROOT / "infra/redrive", STACK, "FulfillQueue", *action]
+    environment = CREDENTIALS | {
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "AWS_ENDPOINT_URL": story.stage.endpoint,
+        # Without it, this CLI asks SQS under an old name of its own.
+        "BOTO_DISABLE_COMMONNAME": "true",
+        "REDRIVE_HIDDEN_SECONDS": str(REDRIVE_HIDDEN_SECONDS),
+    }
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done
+    return done.stdout
 
 
 def the_schedule_of_the_sweeper_brings_the_lost_reward_to_its_worker(story):
@@ -81,9 +117,9 @@ def every_fulfilled_reward_is_announced_to_the_teams_own_backend(story):
 def the_balance_is_the_sum_of_the_ledger(story):
     lines = [line["amount"]["amount"] for line in story.ledger()]
     balance = story.balance()
-    assert balance["available"] == sum(lines) == 6400, (balance, lines)
+    assert balance["available"] == sum(lines) == 6700, (balance, lines)
     assert balance["pending"] == 0, balance
-    assert balance["earned"] == sum(amount for amount in lines if amount > 0) == 7700, balance
+    assert balance["earned"] == sum(amount for amount in lines if amount > 0) == 8000, balance
     assert balance["reversed"] == -sum(amount for amount in lines if amount < 0) == 1300, balance
 
 
@@ -212,8 +248,8 @@ def the_logs_hold_no_secret(story):
 STEPS = [
     # What is killed here has to be waited for: the steps up to the comparison take as long.
     kills.a_stream_is_told_while_functions_are_killed,
-    a_message_is_lost_on_its_way_to_the_worker,
-    a_message_that_cannot_be_used_ends_in_the_dead_letter_queue,
+    messages_are_lost_on_their_way_to_the_worker,
+    a_message_that_cannot_be_used_is_looked_at_mended_and_sent_again,
     the_schedule_of_the_sweeper_brings_the_lost_reward_to_its_worker,
     every_fulfilled_reward_is_announced_to_the_teams_own_backend,
     the_balance_is_the_sum_of_the_ledger,
