@@ -171,3 +171,7 @@ pub fn add_line(balances: &mut Balances, line: &Line) -> Result<(), MoneyError> 
     figures.reversed = add(figures.reversed, minus(delta.min(0))?)?;
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "balance_tests.rs"]
+mod tests;

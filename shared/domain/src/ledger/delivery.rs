@@ -272,3 +272,7 @@ impl Failure {
         Self { code: code.to_owned(), detail: detail.chars().take(DETAIL_CHARS_MAX).collect(), at }
     }
 }
+
+#[cfg(test)]
+#[path = "delivery_tests.rs"]
+mod tests;

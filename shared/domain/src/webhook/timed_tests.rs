@@ -36,6 +36,14 @@ fn several_signatures_stand_there_while_a_secret_is_rotated() {
 }
 
 #[test]
+fn a_header_of_2048_bytes_is_read_and_no_longer_one() {
+    let signed = format!("{};x=", SCHEME.sign(BODY, "secret", now()));
+    let longest = format!("{signed}{}", "1".repeat(2_048 - signed.len()));
+    assert_eq!(SCHEME.verify(&longest, BODY, &["secret"], now()), Ok(()));
+    assert_eq!(SCHEME.verify(&format!("{longest}1"), BODY, &["secret"], now()), Err(Unverified::Malformed));
+}
+
+#[test]
 fn its_time_may_lie_five_minutes_from_now_and_no_second_more() {
     let signed = SCHEME.sign(BODY, "secret", now());
     for (seconds, expected) in
