@@ -1,4 +1,4 @@
-use chrono::{DateTime, Duration, TimeZone as _, Utc};
+use chrono::{DateTime, TimeZone as _, Utc};
 use proptest::prelude::*;
 
 use super::*;
@@ -66,6 +66,7 @@ impl Account {
             && reward.state == RewardState::Approved
         {
             reward.state = RewardState::Fulfilling;
+            reward.attempt += 1;
         }
     }
 
@@ -73,10 +74,25 @@ impl Account {
         if let Some(reward) = self.rewards.last_mut()
             && reward.state == RewardState::Fulfilling
         {
-            reward.state = if reward.net == 0 { RewardState::Reversed } else { RewardState::Fulfilled };
-            (reward.settled, reward.available) = (true, reward.payable);
-            reward.fulfilled_at = Some(reward.recorded_at + Duration::seconds(1));
+            *reward = reward.completed(None, 0, at(self.clock));
             self.delivered += reward.payable;
+        }
+    }
+
+    fn fail(&mut self) {
+        if let Some(reward) = self.rewards.last_mut()
+            && reward.state == RewardState::Fulfilling
+        {
+            *reward = reward.failed(Failure::new("customer_gone", "", at(self.clock)), None);
+        }
+    }
+
+    fn retry(&mut self) {
+        if let Some(reward) = self.rewards.last_mut()
+            && reward.state == RewardState::Failed
+        {
+            let note = Note { actor: "support".to_owned(), reason: "mended".to_owned() };
+            *reward = reward.retried(&note, at(self.clock));
         }
     }
 
@@ -200,6 +216,29 @@ fn a_refund_during_delivery_does_not_change_what_the_worker_delivers() {
 }
 
 #[test]
+fn a_refund_during_a_delivery_that_fails_lowers_what_is_delivered() {
+    let mut account = Account::default();
+    account.set_target(2000);
+    for (target, taken) in [(1500, 500), (1200, 800)] {
+        account.claim();
+        account.set_target(target);
+        account.fail();
+        assert_eq!(
+            account.figures(),
+            Figures { available: 0, pending: target, earned: 2000, reversed: taken, ..Figures::default() }
+        );
+        account.retry();
+    }
+    account.claim();
+    account.complete();
+    assert_eq!(account.delivered, 1200);
+    assert_eq!(
+        account.figures(),
+        Figures { available: 1200, pending: 0, earned: 2000, reversed: 800, ..Figures::default() }
+    );
+}
+
+#[test]
 fn a_shortfall_is_netted_by_what_is_delivered_later() {
     let figures = |available: i64| Figures { available, ..Figures::default() };
     for (available, usable, shortfall) in [
@@ -221,6 +260,8 @@ enum Step {
     Target(i64),
     Claim,
     Complete,
+    Fail,
+    Retry,
 }
 
 proptest! {
@@ -231,6 +272,8 @@ proptest! {
                 4 => prop_oneof![Just(0_i64), 1_i64..3000].prop_map(Step::Target),
                 2 => Just(Step::Claim),
                 2 => Just(Step::Complete),
+                1 => Just(Step::Fail),
+                1 => Just(Step::Retry),
             ],
             0..40,
         )
@@ -242,6 +285,8 @@ proptest! {
                 Step::Target(target) => account.set_target(target),
                 Step::Claim => account.claim(),
                 Step::Complete => account.complete(),
+                Step::Fail => account.fail(),
+                Step::Retry => account.retry(),
             }
             let figures = account.figures();
             let posted = account.posted.as_ref().map_or(0, |posted| posted.amount);
@@ -257,6 +302,7 @@ proptest! {
             settled = account.rewards.iter().filter(|reward| reward.settled)
                 .map(|reward| (reward.reward.clone(), reward.available)).collect();
         }
+        account.retry();
         account.claim();
         account.complete();
         prop_assert_eq!(account.figures().pending, 0);

@@ -278,7 +278,8 @@ fn correct(
         }
         RewardState::Rejected | RewardState::Expired => false,
     };
-    let cause = if change < 0 { context.takes_back } else { Cause::Restored };
+    let takes_back = change.is_negative();
+    let cause = if takes_back { context.takes_back } else { Cause::Restored };
     let news = match cause {
         Cause::Restored => News::Restored,
         Cause::Rejected => News::Rejected,
@@ -301,7 +302,7 @@ fn correct(
         reward.failure = None;
     }
     reward.untold.push(Untold { news, number: posted.entries, at: context.recorded_at });
-    let note = context.note.as_ref().filter(|_| change < 0);
+    let note = context.note.as_ref().filter(|_| takes_back);
     let reason = note.map_or(cause.as_str(), |note| &note.reason);
     reward.remember(context.recorded_at, note.map(|note| note.actor.as_str()), reason);
     let entry = Entry {
@@ -380,3 +381,7 @@ pub fn take_back(
     let taken = after.taken.checked_add(taken).ok_or(MoneyError::Overflow)?;
     Ok(Some((posting, Posted { taken, closed, ..after })))
 }
+
+#[cfg(test)]
+#[path = "posting_tests.rs"]
+mod tests;

@@ -494,3 +494,7 @@ impl Reward {
         SourceState { earned: Some(earned), ..SourceState::happened(self.occurred_at, None) }
     }
 }
+
+#[cfg(test)]
+#[path = "reward_tests.rs"]
+mod tests;
