@@ -172,7 +172,7 @@ async fn take_step(deps: &Deps, organization: &OrganizationId, reward: Reward) -
         Ok(Receipt { reference }) => end_step(deps, organization, reward, outside.done(reference)).await,
         Err(Undone::Never { code, detail }) => {
             let failure = Failure::new(code, &detail, now);
-            fail(deps, organization, reward, failure, Some(outside.refused(now))).await
+            fail(deps, organization, reward, failure, Some(outside.refused(!is_begun, now))).await
         }
         Err(Undone::Later { after_seconds, renew, detail }) => {
             let again = sending.again(renew, now);

@@ -90,6 +90,39 @@ async fn credit_in_another_currency_than_the_customers_fails_until_that_is_mende
 }
 
 #[tokio::test]
+async fn credit_that_may_have_been_given_goes_to_nobody_else_when_it_is_tried_again_by_hand() {
+    let (world, tenant, anna, account, _server) = connected().await;
+    let failure = async || {
+        let reward = only(&tenant, &anna).await;
+        (reward["state"].clone(), reward["failure"]["code"].clone())
+    };
+    // It is given, nobody hears of it, and then nobody answers any more.
+    account.plan([Trouble::CloseAfter]);
+    account.plan([Trouble::Unavailable; 10]);
+    tenant.pay("ben-0", "in_0", 20_000).await.ok();
+    world.drain().await;
+    for _ in 0..12 {
+        world.advance(86_400).await;
+        world.drain().await;
+    }
+    assert_eq!(failure().await, (json!("failed"), json!("retries_exhausted")));
+    // While somebody tries again the key is revoked; until that is mended, Anna becomes another customer there.
+    account.change_key("sk_test_another_0123456789abcdef");
+    tenant.post(&act(&tenant, &anna, "retry").await, by()).await.ok();
+    world.drain().await;
+    assert_eq!(failure().await, (json!("failed"), json!("processor_refused_key")));
+    account.change_key(KEY);
+    account.add_customer("cus_new", Some("usd"));
+    let body = json!({"customers": {"stripe": "cus_new"}});
+    tenant.call("PATCH", &format!("/v1/participants/{}", anna.id), Some(&body)).await.ok();
+    tenant.post(&act(&tenant, &anna, "retry").await, by()).await.ok();
+    world.drain().await;
+    assert_eq!(only(&tenant, &anna).await["state"], "fulfilled");
+    assert_eq!((account.balance("cus_anna"), account.balance("cus_new")), (-2_000, 0));
+    world.assert_at_rest().await;
+}
+
+#[tokio::test]
 async fn a_referee_gets_a_code_that_can_be_redeemed_once_and_is_withdrawn_with_its_reward() {
     let world = World::start().await;
     let tenant = world.tenant().await;

@@ -105,6 +105,24 @@ async fn what_is_not_spent_in_time_expires_and_the_oldest_is_spent_first() {
 }
 
 #[tokio::test]
+async fn what_is_told_when_its_time_is_over_lapses_at_once() {
+    let world = World::start().await;
+    let tenant = world.tenant().await;
+    let (_, anna) = with_referees(&tenant, rule(ten_percent(), json!({"expires_after_days": 3})), 1).await;
+    let paid_at = world.now().await.to_rfc3339();
+    world.advance(5 * DAY).await;
+    let late = json!({"invoice_id": "in_late", "external_id": "ben-0", "amount_paid": 10_000, "currency": "USD",
+        "paid_at": paid_at});
+    tenant.post("/v1/track/invoice-paid", late).await.ok();
+    world.drain().await;
+    world.advance(120).await;
+    world.drain().await;
+    assert_eq!(tenant.rewards(&anna).await, [("expired".to_owned(), 0)]);
+    assert_eq!((available(&tenant, &anna).await, world.told("reward.expired").await.len()), (0, 1));
+    world.assert_at_rest().await;
+}
+
+#[tokio::test]
 async fn what_was_returned_before_its_reward_expires_does_not_expire() {
     let (world, tenant, anna) = paid(json!({"expires_after_days": 10})).await;
     redeem(&tenant, &anna, "order_1", 500).await.created();

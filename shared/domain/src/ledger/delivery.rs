@@ -211,12 +211,13 @@ impl Outside {
         Self { sending, to: self.to.clone().or_else(|| to.cloned()), ..self.clone() }
     }
 
-    /// With the step that was under way refused, as things stand. One that was refused the first time it was sent was not
-    /// made: it can be begun again as another. Of any other it is not known: it stays, and whoever tries again looks first.
+    /// With the step that was under way refused, as things stand. One that was sent for the first time, or that is for nobody,
+    /// was not made: it can be begun again as another. Of any other it is not known, since whoever sent it before may have
+    /// been stopped, or have got no answer: it stays, and whoever tries again looks first.
     #[must_use]
-    pub fn refused(&self, now: DateTime<Utc>) -> Self {
+    pub fn refused(&self, is_first: bool, now: DateTime<Utc>) -> Self {
         match &self.sending {
-            Some(sending) if sending.key == self.next_key && sending.tries == 0 => Self {
+            Some(sending) if is_first || self.to.is_none() => Self {
                 next_key: sending.key.saturating_add(1),
                 to: self.to.clone().filter(|_| self.steps > 0),
                 sending: None,

@@ -117,13 +117,13 @@ fn a_step_that_is_under_way_goes_on_as_it_is() {
 
 #[test]
 fn a_step_refused_the_first_time_it_is_sent_gives_way_to_another_for_whom_it_is_then() {
-    let refused = begun().refused(at(1));
+    let refused = begun().refused(true, at(1));
     assert_eq!(refused, Outside { next_key: 1, ..Outside::default() });
     let another = refused.begun(800, Some(&customer("cus_new")), at(60));
     let sent = sending(800, 1, at(60), 0);
     assert_eq!(another, Outside { to: Some(customer("cus_new")), sending: sent, ..refused });
     // Refused again, and again the first time that it is sent.
-    assert_eq!(another.refused(at(61)), Outside { next_key: 2, ..Outside::default() });
+    assert_eq!(another.refused(true, at(61)), Outside { next_key: 2, ..Outside::default() });
     // The next step begins anew.
     assert_eq!(another.done("txn_1".to_owned()).next_key, 0);
 }
@@ -131,7 +131,7 @@ fn a_step_refused_the_first_time_it_is_sent_gives_way_to_another_for_whom_it_is_
 #[test]
 fn a_later_step_that_is_refused_stays_for_whom_the_first_was_for() {
     let done = begun().done("txn_1".to_owned());
-    let refused = done.begun(0, Some(&customer("cus_new")), at(1)).refused(at(2));
+    let refused = done.begun(0, Some(&customer("cus_new")), at(1)).refused(true, at(2));
     assert_eq!(refused, Outside { next_key: 1, ..done });
 }
 
@@ -140,24 +140,43 @@ fn a_step_that_may_have_been_made_stays_when_it_is_refused_and_goes_on_under_the
     let first = begun();
     let tried = |key, tries| Outside { sending: sending(1_000, key, at(0), tries), ..first.clone() };
     let stays = |key, tries| Outside { sending: sending(1_000, key, at(90), tries), ..first.clone() };
-    // There was no answer to the one before it.
-    assert_eq!(tried(0, 1).refused(at(90)), stays(1, 2));
-    // It was sent under another key before, and somebody has let it be tried again.
-    assert_eq!(tried(1, 0).refused(at(90)), stays(2, 1));
-    assert_eq!(tried(1, 3).refused(at(90)), stays(2, 4));
+    // Whoever began it was stopped before they knew, or had no answer.
+    assert_eq!(tried(0, 0).refused(false, at(90)), stays(1, 1));
+    assert_eq!(tried(0, 1).refused(false, at(90)), stays(1, 2));
+    assert_eq!(tried(1, 3).refused(false, at(90)), stays(2, 4));
+}
+
+#[test]
+fn a_step_that_somebody_lets_be_tried_again_may_have_been_made() {
+    let mut outside = begun();
+    for tries in 1..=11 {
+        outside.sending = outside.sending.map(|sending| sending.again(false, at(tries)));
+    }
+    let exhausted = Failure::new("retries_exhausted", "", at(20));
+    let failed = earned(RewardKind::InvoiceCredit, None).0.failed(exhausted, Some(outside));
+    let note = Note { actor: "cleo".to_owned(), reason: "once more".to_owned() };
+    let refused = failed.retried(&note, at(30)).outside.unwrap().refused(false, at(31));
+    assert_eq!(refused.to, Some(customer("cus_anna")));
+    assert_eq!(refused.sending.map(|sending| sending.key), Some(1));
+}
+
+#[test]
+fn a_step_for_nobody_was_not_made_whoever_began_it() {
+    let begun = Outside::default().begun(1_000, None, at(0));
+    assert_eq!(begun.refused(false, at(1)), Outside { next_key: 1, ..Outside::default() });
 }
 
 #[test]
 fn nothing_is_refused_where_no_step_is_under_way() {
     let done = begun().done("txn_1".to_owned());
-    assert_eq!(done.refused(at(1)), done);
+    assert_eq!(done.refused(true, at(1)), done);
 }
 
 #[test]
 fn the_key_that_the_next_step_begins_with_is_kept() {
     for (outside, written) in [
         (Outside::default(), json!({"steps": 0, "given": 0})),
-        (begun().refused(at(1)), json!({"steps": 0, "given": 0, "next_key": 1})),
+        (begun().refused(true, at(1)), json!({"steps": 0, "given": 0, "next_key": 1})),
     ] {
         assert_eq!(serde_json::to_value(&outside).unwrap(), written);
         assert_eq!(serde_json::from_value::<Outside>(written).unwrap(), outside);

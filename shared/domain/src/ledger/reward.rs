@@ -341,8 +341,9 @@ impl Reward {
             RewardState::Fulfilled | RewardState::Reversed if self.differs_outside() => {
                 self.failure.is_none().then(|| self.lease_until.unwrap_or(now))
             }
+            // One whose time was over when it came is looked at once: then it lapses.
             RewardState::Fulfilled if self.account() == Account::Balance => {
-                promise.expires_at.filter(|at| now < *at)
+                promise.expires_at.filter(|at| now < *at || self.fulfilled_at == Some(now))
             }
             RewardState::Fulfilled
             | RewardState::Rejected

@@ -85,6 +85,13 @@ fn what_was_delivered_in_time_is_due_until_its_time_is_over() {
 }
 
 #[test]
+fn what_comes_when_its_time_is_over_lapses_at_once() {
+    let late = earned(&json!({"expires_after_days": 1})).completed(None, 1, day(3));
+    assert_eq!((late.is_over(day(3)), late.due_at(day(3))), (true, Some(day(2))));
+    assert_eq!(late.due_at(day(3) + Duration::seconds(1)), None, "it was looked at");
+}
+
+#[test]
 fn what_does_not_stand_outside_as_it_stands_here_is_due_until_it_does_or_fails() {
     let reward = delivered(&earned(&json!({"kind": "invoice_credit"})));
     assert_eq!((reward.net, reward.differs_outside()), (500, false));
