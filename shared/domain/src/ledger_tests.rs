@@ -1,16 +1,12 @@
 use chrono::{DateTime, TimeZone as _, Utc};
 use proptest::prelude::*;
 
+use super::sample::{context, delta, usd};
 use super::*;
-use crate::id::{ExternalId, OrganizationId, ParticipantId, ProgramId, RewardId, RuleId, SourceId};
-use crate::money::{Currency, Money, Unit};
+use crate::id::RewardId;
 
 fn at(seconds: i64) -> DateTime<Utc> {
     Utc.timestamp_opt(1_767_225_600 + seconds, 0).unwrap()
-}
-
-fn usd() -> Currency {
-    Currency::parse("USD").unwrap()
 }
 
 /// A miniature of the table: what decisions and workers did to one rule of one source.
@@ -30,26 +26,8 @@ impl Account {
         if target == before {
             return;
         }
-        let program = ProgramId::derive(&["p"]);
-        let external_id = ExternalId::parse("anna").unwrap();
-        let delta = Delta {
-            source: SourceId::parse("invoice/stripe/in_1").unwrap(),
-            rule: RuleId::parse("commission").unwrap(),
-            recipient: ParticipantId::of(&OrganizationId::derive(&["o"]), &program, &external_id),
-            amount: Money::new(target - before, usd()),
-            posted: self.posted.clone(),
-            promise: Promise::default(),
-        };
-        let context = Context {
-            program,
-            terms_version: 1,
-            referee: ExternalId::parse("ben").unwrap(),
-            opens: Cause::Earned,
-            takes_back: Cause::Refund,
-            note: None,
-            occurred_at: at(0),
-            recorded_at: at(self.clock),
-        };
+        let delta = delta(target - before, self.posted.clone(), Promise::default());
+        let context = Context { occurred_at: at(0), ..context(at(self.clock)) };
         let (posting, posted) = post(&delta, self.rewards.last(), &context).unwrap();
         self.posted = Some(posted);
         match posting {
@@ -104,7 +82,7 @@ impl Account {
         for entry in &self.entries {
             add_line(&mut balances, &Line::Entry(Box::new(entry.clone()))).unwrap();
         }
-        balances.get(&Unit::Currency(usd())).copied().unwrap_or_default()
+        balances.get(&usd(0).unit).copied().unwrap_or_default()
     }
 }
 

@@ -2,11 +2,8 @@ use chrono::TimeZone as _;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::id::{ExternalId, OrganizationId, ParticipantId, ProgramId, RuleId, SourceId};
-use crate::ledger::{
-    Cause, Context, Delta, Entry, Note, Posted, Posting, Promise, Reward, RewardState, open, take_back,
-};
-use crate::money::{Currency, Money};
+use crate::ledger::sample::{context, delta};
+use crate::ledger::{Entry, Note, Posted, Posting, Promise, Reward, RewardState, open, take_back};
 
 fn at(seconds: i64) -> DateTime<Utc> {
     Utc.timestamp_opt(1_767_225_600 + seconds, 0).unwrap()
@@ -16,32 +13,10 @@ fn customer(id: &str) -> StripeCustomerId {
     StripeCustomerId::parse(id).unwrap()
 }
 
-fn context() -> Context {
-    Context {
-        program: ProgramId::derive(&["p"]),
-        terms_version: 1,
-        referee: ExternalId::parse("ben").unwrap(),
-        opens: Cause::Earned,
-        takes_back: Cause::Refund,
-        note: None,
-        occurred_at: at(0),
-        recorded_at: at(0),
-    }
-}
-
 /// A reward of 10.00 USD.
 fn earned(kind: RewardKind, deliver_by: Option<Deliverer>) -> (Reward, Posted) {
-    let context = context();
-    let anna = ExternalId::parse("anna").unwrap();
-    let delta = Delta {
-        source: SourceId::parse("invoice/stripe/in_1").unwrap(),
-        rule: RuleId::parse("commission").unwrap(),
-        recipient: ParticipantId::of(&OrganizationId::derive(&["o"]), &context.program, &anna),
-        amount: Money::new(1_000, Currency::parse("USD").unwrap()),
-        posted: None,
-        promise: Promise { kind: Some(kind), deliver_by, ..Promise::default() },
-    };
-    open(&delta, &context)
+    let promise = Promise { kind: Some(kind), deliver_by, ..Promise::default() };
+    open(&delta(1_000, None, promise), &context(at(0)))
 }
 
 /// The first step of a reward of 10.00, begun for Anna's customer.
@@ -63,7 +38,7 @@ fn a_line_says_where_it_is_counted_unless_that_is_the_balance() {
     ] {
         let (reward, posted) = earned(kind, deliver_by);
         let delivered = reward.completed(None, 0, at(1));
-        let (posting, _) = take_back(&posted, &delivered, Some(400), &context()).unwrap().unwrap();
+        let (posting, _) = take_back(&posted, &delivered, Some(400), &context(at(0))).unwrap().unwrap();
         let Posting::Correct { entry, .. } = posting else { panic!("{kind:?}") };
         assert_eq!(entry.account, account, "{kind:?}");
         let row = serde_json::to_value(&*entry).unwrap();

@@ -2,53 +2,22 @@ use chrono::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::id::OrganizationId;
+use crate::ledger::sample::{context, delta, usd};
 use crate::ledger::{Failure, Handed, Move, Outside};
-use crate::money::Currency;
 use crate::simulation::stage::day;
 use crate::terms::{Deliverer, RewardKind};
 
-fn usd(amount: i64) -> Money {
-    Money::new(amount, Currency::parse("USD").unwrap())
-}
-
-/// What gives 5.00 USD.
-fn delta(promise: Promise) -> Delta {
-    let (organization, program) = (OrganizationId::derive(&["o"]), ProgramId::derive(&["p"]));
-    Delta {
-        source: SourceId::parse("invoice/stripe/in_1").unwrap(),
-        rule: RuleId::parse("commission").unwrap(),
-        recipient: ParticipantId::of(&organization, &program, &ExternalId::parse("anna").unwrap()),
-        amount: usd(500),
-        posted: None,
-        promise,
-    }
-}
-
-/// What is the same for every line of a day.
-fn context(at: i64, note: Option<Note>) -> Context {
-    Context {
-        program: ProgramId::derive(&["p"]),
-        terms_version: 1,
-        referee: ExternalId::parse("ben").unwrap(),
-        opens: Cause::Earned,
-        takes_back: Cause::Refund,
-        note,
-        occurred_at: day(at),
-        recorded_at: day(at),
-    }
-}
-
 /// 5.00 USD that were earned on day 1.
 fn opened(promise: Promise) -> (Reward, Posted) {
-    open(&delta(promise), &context(1, None))
+    open(&delta(500, None, promise), &context(day(1)))
 }
 
 /// What becomes of a reward by a later line, on day 2.
 fn corrected(reward: &Reward, posted: &Posted, amount: i64, note: Option<Note>) -> (Reward, Posted) {
     let promise = reward.promise.clone();
-    let change = Delta { amount: usd(amount), posted: Some(posted.clone()), ..delta(promise) };
-    let (posting, after) = post(&change, Some(reward), &context(2, note)).unwrap();
+    let change = delta(amount, Some(posted.clone()), promise);
+    let context = Context { note, ..context(day(2)) };
+    let (posting, after) = post(&change, Some(reward), &context).unwrap();
     (posting.reward().clone(), after)
 }
 
@@ -116,7 +85,7 @@ fn what_could_not_be_delivered_stays_failed_while_anything_of_it_stands() {
 fn what_a_worker_is_delivering_cannot_be_taken_back_and_what_a_listener_is_to_deliver_can() {
     let (reward, posted) = opened(Promise { deliver_by: Some(Deliverer::Listener), ..Promise::default() });
     let take = |reward: &Reward| {
-        let taken = take_back(&posted, reward, Some(200), &context(2, None)).unwrap();
+        let taken = take_back(&posted, reward, Some(200), &context(day(2))).unwrap();
         taken.map(|(posting, after)| (posting.amount(), posting.reward().net, after.taken))
     };
     let claimed = Reward { state: RewardState::Fulfilling, ..reward.clone() };
