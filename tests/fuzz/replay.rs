@@ -65,4 +65,4 @@ macro_rules! replays {
     };
 }
 
-replays!(bearer code cursor event id key message money request signature terms);
+replays!(bearer code csv cursor event id key message money request signature terms);

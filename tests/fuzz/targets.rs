@@ -2,6 +2,7 @@
 
 mod bearer;
 mod code;
+mod csv;
 mod cursor;
 mod event;
 mod id;
@@ -33,6 +34,7 @@ const fn target(name: &'static str, check: fn(&[u8]), mutations: u64) -> Target 
 pub const TARGETS: &[Target] = &[
     target("bearer", bearer::check, 300),
     target("code", code::check, 5_000),
+    target("csv", csv::check, 3_000),
     target("cursor", cursor::check, 5_000),
     Target { seeds: &["infra/events"], ..target("event", event::check, 2_000) },
     target("id", id::check, 5_000),

@@ -1,6 +1,7 @@
 //! The HTTP edge: who calls, what they sent, and how errors are told. Shared by every HTTP function.
 
 mod auth;
+mod csv_file;
 mod cursor;
 mod gateway;
 mod input;
@@ -15,6 +16,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 
 pub use auth::{Caller, TOKEN_PREFIX, Viewer, api_key_secret, bearer, hash_of, token_secret};
+pub use csv_file::CsvFile;
 pub use cursor::{LIMIT_MAX, Limit, open_cursor, seal_cursor};
 pub use gateway::service;
 pub use input::{IdempotencyKey, Json, Params, Path, PathId, read_part};

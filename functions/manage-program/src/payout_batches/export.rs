@@ -1,6 +1,6 @@
 //! A payout batch as a file for whoever pays.
 
-use aws::http::{Caller, Params, Path, Problem, ProblemBody, open_cursor, seal_cursor};
+use aws::http::{Caller, CsvFile, Params, Path, Problem, ProblemBody, open_cursor, seal_cursor};
 use aws::store::PayoutLineRow;
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -31,8 +31,6 @@ const COLUMNS: [&str; 9] = [
     "status",
     "reference",
 ];
-/// What a cell must not begin with: a spreadsheet would take it for a formula.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 /// Which lines.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -75,11 +73,11 @@ pub(crate) async fn export(
     if !batch.status_now().is_exportable() {
         return Err(transition(batch.status_now()));
     }
-    let mut file = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    let mut file = CsvFile::default();
     if cursor.is_none() {
-        file.write_record(COLUMNS).map_err(|error| Problem::internal(&error))?;
+        file.add(COLUMNS.map(str::to_owned)).map_err(|error| Problem::internal(&error))?;
     }
-    let (mut left, mut bytes) = (limit, 0_usize);
+    let mut left = limit;
     loop {
         let some = i32::try_from(left.min(PAGE)).unwrap_or(1);
         let store = &deps.edge.store;
@@ -88,17 +86,14 @@ pub(crate) async fn export(
             .await?;
         left = left.saturating_sub(page.rows.len());
         for line in &page.rows {
-            let cells = cells(line);
-            bytes =
-                cells.iter().fold(bytes, |bytes, cell| bytes.saturating_add(cell.len().saturating_add(3)));
-            file.write_record(cells).map_err(|error| Problem::internal(&error))?;
+            file.add(cells(line)).map_err(|error| Problem::internal(&error))?;
         }
         cursor = page.next;
-        if cursor.is_none() || left == 0 || bytes >= BYTES_MAX {
+        if cursor.is_none() || left == 0 || file.bytes() >= BYTES_MAX {
             break;
         }
     }
-    let file = file.into_inner().map_err(|error| Problem::internal(error.error()))?;
+    let file = file.finish().map_err(|error| Problem::internal(&error))?;
     let name = format!("attachment; filename=\"{}.csv\"", batch.batch);
     let headers = [(CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, name)];
     let next = cursor.map(|next| [("next-cursor", seal_cursor(&list, &next))]);
@@ -112,7 +107,7 @@ fn cells(line: &PayoutLineRow) -> [String; 9] {
     let amount = Money::new(line.amount, line.currency).to_string();
     let decimal = amount.split(' ').next().unwrap_or_default().to_owned();
     let reference = line.reference.clone().unwrap_or_default();
-    let cells = [
+    [
         line.line.to_string(),
         line.participant.to_string(),
         line.external_id.to_string(),
@@ -122,26 +117,5 @@ fn cells(line: &PayoutLineRow) -> [String; 9] {
         line.invoices.len().to_string(),
         line.status.as_str().to_owned(),
         reference,
-    ];
-    cells.map(harmless)
-}
-
-/// A cell that no spreadsheet takes for a formula.
-fn harmless(cell: String) -> String {
-    if cell.starts_with(FORMULA) { format!("'{cell}") } else { cell }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_would_be_a_formula_is_not_one() {
-        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"] {
-            assert_eq!(harmless(cell.to_owned()), format!("'{cell}"));
-        }
-        for cell in ["", "a=1", "20.00", "'x", "prt_1"] {
-            assert_eq!(harmless(cell.to_owned()), cell);
-        }
-    }
+    ]
 }
