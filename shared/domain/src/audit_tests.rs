@@ -2,7 +2,8 @@ use chrono::{Duration, TimeZone as _};
 
 use super::*;
 use crate::decision::Judgement;
-use crate::id::{ExternalId, ProgramId, RuleId};
+use crate::id::ProgramId;
+use crate::ledger::sample::{context, delta};
 use crate::ledger::{Cause, Context, Delta, Line, Posting, Promise, RewardState, post};
 use crate::money::Unit;
 use crate::report::DayLine;
@@ -26,24 +27,8 @@ fn invoice_source() -> SourceId {
 
 /// A difference of one rule of one source of Anna's, at a minute.
 fn posting(posted: Option<&Posted>, reward: Option<&Reward>, amount: i64, minute: i64) -> (Posting, Posted) {
-    let delta = Delta {
-        source: invoice_source(),
-        rule: RuleId::parse("commission").unwrap(),
-        recipient: anna(),
-        amount: Money::new(amount, usd()),
-        posted: posted.cloned(),
-        promise: Promise::default(),
-    };
-    let context = Context {
-        program: ProgramId::derive(&["p"]),
-        terms_version: 1,
-        referee: ExternalId::parse("ben").unwrap(),
-        opens: Cause::Earned,
-        takes_back: Cause::Refund,
-        note: None,
-        occurred_at: at(0),
-        recorded_at: at(minute),
-    };
+    let delta = Delta { recipient: anna(), ..delta(amount, posted.cloned(), Promise::default()) };
+    let context = Context { occurred_at: at(0), ..context(at(minute)) };
     post(&delta, reward, &context).unwrap()
 }
 

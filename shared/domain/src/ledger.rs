@@ -25,7 +25,7 @@ pub use posting::{Context, Delta, Entry, HANDS_MAX, Posted, Posting, note, open,
 pub use reward::{Cause, MOVES_MAX, Move, Note, Promise, Reward, RewardState};
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 
 #[cfg(test)]
 #[path = "ledger_tests.rs"]
