@@ -442,3 +442,6 @@ pub(crate) fn referrer(
 #[cfg(test)]
 #[path = "keys_tests.rs"]
 mod tests;
+#[cfg(test)]
+#[path = "keys/written_tests.rs"]
+mod written;
