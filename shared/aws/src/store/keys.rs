@@ -262,7 +262,7 @@ pub(crate) fn entry(
 
 /// A line that spends of a balance, or gives back what was spent.
 pub(crate) fn redemption_line(organization: &OrganizationId, line: &Redemption) -> Key {
-    let what = if line.amount < 0 { "return" } else { "redemption" };
+    let what = if line.amount.is_negative() { "return" } else { "redemption" };
     let tail = EntryId::derive(&[what, line.reference.as_str()]);
     let sk = format!("{LEDGER}{}#{tail}", time_digits(line.recorded_at));
     Key::new(participant_partition(organization, &line.participant), sk)
