@@ -231,10 +231,10 @@ async fn what_is_taken_back_while_it_is_delivered_is_a_shortfall_that_later_deli
         );
         (number("available"), number("shortfall"), number("pending"))
     };
-    pay(&tenant, "in_1", 20_000, "USD").await.ok();
-    // The worker has claimed it and does not get on.
+    // The worker will have claimed it and not get on: it comes of itself as soon as the payment is told.
     let send = Some("SendMessageBatch".to_owned());
     world.plan(vec![Fault { call: send, skip: 0, times: 1_000, effect: Effect::Unavailable }]);
+    pay(&tenant, "in_1", 20_000, "USD").await.ok();
     world.drain().await;
     world.plan(Vec::new());
     refund(&tenant, "re_1", "in_1", 15_000, "USD").await.ok();
