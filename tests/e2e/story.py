@@ -28,7 +28,7 @@ class Story:
         self.announced = {}
         # Filled by the steps.
         self.api = self.other = self.destination = None
-        self.program = self.participant = self.endpoint = self.paid_at = self.crowd = None
+        self.program = self.participant = self.endpoint = self.paid_at = self.crowd = self.lost = None
 
     def api_with(self, key):
         """The API with a bearer key."""

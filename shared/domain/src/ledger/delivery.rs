@@ -211,9 +211,10 @@ impl Outside {
         Self { sending, to: self.to.clone().or_else(|| to.cloned()), ..self.clone() }
     }
 
-    /// With the step that was under way refused, as things stand. One that was sent for the first time, or that is for nobody,
-    /// was not made: it can be begun again as another. Of any other it is not known, since whoever sent it before may have
-    /// been stopped, or have got no answer: it stays, and whoever tries again looks first.
+    /// With the step that was under way refused, as things stand. One that was sent for the first time was not made, nor was
+    /// one for no customer, which no processor was ever sent: it can be begun again as another. Of any other it is not known,
+    /// since whoever sent it before may have been stopped, or have got no answer: it stays, and whoever tries again looks
+    /// first.
     #[must_use]
     pub fn refused(&self, is_first: bool, now: DateTime<Utc>) -> Self {
         match &self.sending {

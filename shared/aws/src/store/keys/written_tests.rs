@@ -101,6 +101,8 @@ fn rows_of_people() {
     assert_written(&spending(&org, &anna), &hers, "SPENDING");
     assert_written(&tally(&org, &anna), &hers, "TALLY");
     assert_written(&code(&org, &ReferralCode::parse("ANN-2345").unwrap()), "org#CODE#ANN2345", "CODE");
+    let once = DiscountCode::parse("2345-CDFH-JKMN").unwrap();
+    assert_written(&discount(&org, &once), "org#DISCOUNT#2345CDFHJKMN", "DISCOUNT");
     assert_written(&referee(&org, &ben), "org#REFEREE#ben", "REFEREE");
     assert_written(&share(&org, &ben, 1, 2), "org#REFEREE#ben", "SHARE#1.2");
     assert_written(&former(&org, &ben, 1), "org#REFEREE#ben", "FORMER#1");
